@@ -1,0 +1,331 @@
+/* Reading frame logs, and telling damage from a torn tail. Invariants: frames.c. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "store/file.h"
+#include "store/frames_private.h"
+
+/* A place in one segment and the window of it that is in memory. Files are read, not mapped: a log
+ * that is cut under a mapping, or a bad sector, would be SIGBUS instead of an error, and copying
+ * costs little beside the checksum. */
+struct cursor {
+    struct frames *frames; /* lends its buffer */
+    char path[FRAMES_PATH_BYTES];
+    int fd;
+    uint32_t seed;
+    bool known_whole;  /* all up to `end` was whole before: what is bad now is damage */
+    uint64_t end;      /* nothing behind it is looked at */
+    uint64_t offset;   /* of the next frame, a multiple of 8 */
+    uint64_t expected; /* its sequence */
+    uint64_t window_offset;
+    size_t window_bytes;
+};
+
+enum cursor_state { CURSOR_FRAME, CURSOR_END, CURSOR_BAD };
+
+static enum status reserve(struct frames *frames, size_t bytes, struct error *error)
+{
+    size_t capacity = frames->buffer_bytes ? frames->buffer_bytes : FRAMES_BUFFER_BYTES;
+    while (capacity < bytes)
+        capacity *= 2;
+    if (capacity == frames->buffer_bytes)
+        return STATUS_OK;
+    char *grown = realloc(frames->buffer, capacity);
+    if (!grown)
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
+    frames->buffer = grown;
+    frames->buffer_bytes = capacity;
+    return STATUS_OK;
+}
+
+/* Brings `bytes` at `offset` into the window, reading ahead as far as the buffer goes. *ret is NULL
+ * when the segment ends before. */
+static enum status cursor_need(struct cursor *cursor, uint64_t offset, size_t bytes,
+                               const char **ret, struct error *error)
+{
+    *ret = NULL;
+    if (offset > cursor->end || cursor->end - offset < bytes)
+        return STATUS_OK;
+    uint64_t window_end = cursor->window_offset + cursor->window_bytes;
+    if (offset >= cursor->window_offset && offset + bytes <= window_end) {
+        *ret = cursor->frames->buffer + (offset - cursor->window_offset);
+        return STATUS_OK;
+    }
+    enum status status = reserve(cursor->frames, bytes, error);
+    if (status != STATUS_OK)
+        return status;
+    /* What is in memory already moves to the front. Offsets are multiples of 8, so payloads stay
+     * aligned. */
+    size_t kept = 0;
+    if (offset >= cursor->window_offset && offset < window_end) {
+        kept = (size_t)(window_end - offset);
+        memmove(cursor->frames->buffer, cursor->frames->buffer + (offset - cursor->window_offset),
+                kept);
+    }
+    uint64_t want = cursor->end - offset;
+    if (want > cursor->frames->buffer_bytes)
+        want = cursor->frames->buffer_bytes;
+    size_t got = 0;
+    cursor->window_offset = offset;
+    cursor->window_bytes = kept;
+    int code = file_read(cursor->fd, cursor->frames->buffer + kept, (size_t)want - kept,
+                         offset + kept, &got);
+    if (code)
+        return file_error(error, code, cursor->path, "cannot read the segment");
+    cursor->window_bytes = kept + got;
+    if (cursor->window_bytes >= bytes) /* else the file was cut meanwhile */
+        *ret = cursor->frames->buffer;
+    return STATUS_OK;
+}
+
+static bool padding_is_zero(const char *data, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++)
+        if (data[i])
+            return false;
+    return true;
+}
+
+/* Looks at the frame at the cursor and moves on past a whole one. Frames before `from` are taken on
+ * their header's word where no torn tail can be. */
+static enum status cursor_next(struct cursor *cursor, uint64_t from, struct frame *ret,
+                               enum cursor_state *ret_state, struct error *error)
+{
+    const char *data;
+    struct frame_header header;
+    *ret_state = CURSOR_BAD;
+    if (cursor->offset == cursor->end) {
+        *ret_state = CURSOR_END;
+        return STATUS_OK;
+    }
+    enum status status = cursor_need(cursor, cursor->offset, FRAME_HEADER_BYTES, &data, error);
+    if (status != STATUS_OK || !data)
+        return status;
+    if (!frame_decode(data, cursor->seed, &header) || header.sequence != cursor->expected)
+        return STATUS_OK;
+    uint64_t bytes = frame_bytes(header.length);
+    if (cursor->end - cursor->offset < bytes)
+        return STATUS_OK;
+    if (header.sequence >= from || !cursor->known_whole) {
+        status = cursor_need(cursor, cursor->offset, (size_t)bytes, &data, error);
+        if (status != STATUS_OK || !data)
+            return status;
+        const char *payload = data + FRAME_HEADER_BYTES;
+        uint32_t crc = header.length ? crc32c(0, payload, header.length) : 0;
+        if (crc != header.payload_crc ||
+            !padding_is_zero(data, FRAME_HEADER_BYTES + header.length, bytes))
+            return STATUS_OK;
+        *ret = (struct frame){
+            .sequence = header.sequence, .kind = header.kind, .payload = {payload, header.length}};
+    }
+    cursor->offset += bytes;
+    cursor->expected++;
+    *ret_state = CURSOR_FRAME;
+    return STATUS_OK;
+}
+
+/* Looks for a later frame that was written when the one at the cursor was durable already (F-4).
+ * Its header alone proves it. */
+static enum status find_witness(struct cursor *cursor, bool *ret_found, struct error *error)
+{
+    *ret_found = false;
+    for (uint64_t offset = cursor->offset; cursor->end - offset >= FRAME_HEADER_BYTES;
+         offset += 8) {
+        const char *data;
+        struct frame_header header;
+        enum status status = cursor_need(cursor, offset, FRAME_HEADER_BYTES, &data, error);
+        if (status != STATUS_OK || !data)
+            return status;
+        if (!frame_decode(data, cursor->seed, &header) || header.sequence <= cursor->expected)
+            continue;
+        uint64_t synced = header.sequence - 1 - header.unsynced;
+        if (synced >= cursor->expected) {
+            *ret_found = true;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool has_successor(const struct cursor *cursor, uint32_t index)
+{
+    char path[FRAMES_PATH_BYTES];
+    struct stat info;
+    segment_path(cursor->frames->directory, (uint64_t)index + 2, "seg", path);
+    return stat(path, &info) == 0;
+}
+
+static enum status damage(const struct cursor *cursor, struct error *error)
+{
+    error_set(error, STATUS_CORRUPT,
+              "damaged at byte %llu: frame %llu is not whole, and it had been synced",
+              (unsigned long long)cursor->offset, (unsigned long long)cursor->expected);
+    if (error)
+        (void)error_at(error, cursor->path, 0, 0);
+    return STATUS_CORRUPT;
+}
+
+/* Judges a bad frame (F-4). While a writer is at work, what was seen may be half of an append, or
+ * of a tail that was cut and written anew. So after finding proof of damage the frame is read once
+ * more: proof that is on disk was written after the frame. */
+static enum status judge(struct cursor *cursor, uint32_t index, uint64_t from, bool *ret_whole_now,
+                         struct frame *ret, struct error *error)
+{
+    enum cursor_state state;
+    struct stat info;
+    *ret_whole_now = false;
+    bool proof = cursor->known_whole || has_successor(cursor, index);
+    if (!proof) {
+        enum status status = find_witness(cursor, &proof, error);
+        if (status != STATUS_OK || !proof)
+            return status;
+    }
+    cursor->window_bytes = 0;
+    if (!cursor->known_whole && fstat(cursor->fd, &info) == 0 &&
+        (uint64_t)info.st_size > cursor->end)
+        cursor->end = (uint64_t)info.st_size; /* the old end may have cut an append in two */
+    enum status status = cursor_next(cursor, from, ret, &state, error);
+    if (status != STATUS_OK)
+        return status;
+    *ret_whole_now = state == CURSOR_FRAME;
+    return *ret_whole_now ? STATUS_OK : damage(cursor, error);
+}
+
+static enum status scan(struct cursor *cursor, uint32_t index, uint64_t from, frame_visit *visit,
+                        void *context, struct frames_end *end, struct error *error)
+{
+    for (;;) {
+        struct frame frame;
+        enum cursor_state state;
+        uint64_t sequence = cursor->expected;
+        enum status status = cursor_next(cursor, from, &frame, &state, error);
+        if (status == STATUS_OK && state == CURSOR_BAD) {
+            bool whole_now;
+            status = judge(cursor, index, from, &whole_now, &frame, error);
+            if (status == STATUS_OK && whole_now)
+                state = CURSOR_FRAME;
+        }
+        if (status != STATUS_OK || state != CURSOR_FRAME)
+            return status;
+        end->bytes = cursor->offset;
+        end->sequence = sequence;
+        if (!visit || sequence < from)
+            continue;
+        status = visit(&frame, context, error);
+        if (status == STATUS_AGAIN) {
+            end->stopped = true;
+            return STATUS_OK;
+        }
+        if (status != STATUS_OK)
+            return status;
+    }
+}
+
+enum status frames_scan(struct frames *frames, uint32_t index, uint64_t limit, uint64_t from,
+                        frame_visit *visit, void *context, struct frames_end *ret,
+                        struct error *error)
+{
+    assert(index < frames->segment_count);
+    struct cursor cursor = {
+        .frames = frames,
+        .seed = frames->segments[index].seed,
+        .offset = SEGMENT_HEADER_BYTES,
+        .expected = frames->segments[index].first_sequence,
+    };
+    struct stat info;
+    segment_path(frames->directory, (uint64_t)index + 1, "seg", cursor.path);
+    cursor.fd = open(cursor.path, O_RDONLY | O_CLOEXEC);
+    if (cursor.fd < 0)
+        return file_error(error, errno, cursor.path, "cannot open the segment");
+    enum status status = STATUS_OK;
+    struct frames_end end = {.bytes = SEGMENT_HEADER_BYTES, .sequence = cursor.expected - 1};
+    if (fstat(cursor.fd, &info) != 0) {
+        status = file_error(error, errno, cursor.path, "cannot look at the segment");
+    } else {
+        end.file_bytes = (uint64_t)info.st_size;
+        cursor.end = limit ? limit : end.file_bytes;
+        cursor.known_whole = limit != 0;
+        (void)posix_fadvise(cursor.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+        if (end.file_bytes < cursor.end || cursor.end < SEGMENT_HEADER_BYTES) {
+            error_set(error, STATUS_CORRUPT, "the segment has lost its end: %llu bytes of %llu",
+                      (unsigned long long)end.file_bytes, (unsigned long long)cursor.end);
+            if (error)
+                (void)error_at(error, cursor.path, 0, 0);
+            status = STATUS_CORRUPT;
+        } else {
+            status = scan(&cursor, index, from, visit, context, &end, error);
+        }
+    }
+    close(cursor.fd);
+    if (status == STATUS_OK)
+        *ret = end;
+    return status;
+}
+
+/* The first segment that can hold `from`. */
+static uint32_t segment_of(const struct frames *frames, uint64_t from)
+{
+    uint32_t low = 0, high = frames->segment_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (frames->segments[middle].first_sequence <= from)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* A sealed segment was read to its end: the next one must follow on it (F-3). */
+static enum status check_seam(const struct frames *frames, uint32_t index,
+                              const struct frames_end *end, struct error *error)
+{
+    const struct frames_segment *next = &frames->segments[index + 1];
+    if (end->bytes == frames->segments[index].bytes && end->sequence + 1 == next->first_sequence)
+        return STATUS_OK;
+    char path[FRAMES_PATH_BYTES];
+    segment_path(frames->directory, (uint64_t)index + 2, "seg", path);
+    error_set(error, STATUS_CORRUPT,
+              "the segment starts with frame %llu, but the one before ends with frame %llu",
+              (unsigned long long)next->first_sequence, (unsigned long long)end->sequence);
+    if (error)
+        (void)error_at(error, path, 0, 0);
+    return STATUS_CORRUPT;
+}
+
+enum status frames_walk(struct frames *frames, uint64_t from, frame_visit *visit, void *context,
+                        struct error *error)
+{
+    enum status status = frames->writable ? STATUS_OK : frames_refresh(frames, error);
+    if (status != STATUS_OK || frames->segment_count == 0)
+        return status;
+    if (from == 0)
+        from = 1;
+    /* The visitor may append, and so add segments: the log as it is now is what is walked. */
+    const uint32_t count = frames->segment_count;
+    const uint64_t last_bytes = frames->segments[count - 1].bytes;
+    for (uint32_t index = segment_of(frames, from); index < count; index++) {
+        bool last = index + 1 == count;
+        uint64_t limit = !last ? frames->segments[index].bytes : frames->writable ? last_bytes : 0;
+        struct frames_end end;
+        status = frames_scan(frames, index, limit, from, visit, context, &end, error);
+        if (status != STATUS_OK || end.stopped)
+            return status;
+        if (!last)
+            status = check_seam(frames, index, &end, error);
+        if (status != STATUS_OK)
+            return status;
+        if (last && !frames->writable) {
+            frames->segments[index].bytes = end.bytes;
+            frames->last_sequence = end.sequence;
+        }
+    }
+    return STATUS_OK;
+}
