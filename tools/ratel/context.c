@@ -1,0 +1,125 @@
+#include "ratel/context.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* An environment variable, or NULL when it is not set or empty. */
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static bool terminal(FILE *file)
+{
+    const char *term = environment("TERM");
+    return fileno(file) >= 0 && isatty(fileno(file)) == 1 && term && strcmp(term, "dumb") != 0;
+}
+
+void context_init(struct context *context, FILE *out, FILE *err)
+{
+    memset(context, 0, sizeof(*context));
+    context->out = out;
+    context->err = err;
+    context->clock = clock_real();
+    arena_init(&context->arena);
+}
+
+static enum status read_clock(struct context *context, struct error *error)
+{
+    const char *from = "option --now";
+    const char *text = arguments_value(&context->arguments, "now");
+    if (!text) {
+        from = "RATEL_NOW";
+        text = environment("RATEL_NOW");
+    }
+    if (!text)
+        return STATUS_OK;
+    struct instant now;
+    if (instant_parse(slice_string(text), &now, NULL) != STATUS_OK)
+        return error_set(error, STATUS_USAGE,
+                         "%s: \"%s\" is no time; write it as 2026-11-01T00:00:00Z", from, text);
+    clock_fixed_init(&context->clock_fixed, now);
+    context->clock = &context->clock_fixed.base;
+    return STATUS_OK;
+}
+
+enum status context_arguments(struct context *context, struct arguments arguments,
+                              struct error *error)
+{
+    context->arguments = arguments;
+    const char *data = environment("RATEL_DATA");
+    context->data_chosen = data != NULL || arguments_given(&arguments, "data");
+    if (!data || arguments_given(&arguments, "data"))
+        data = arguments_value(&arguments, "data");
+    if (strlen(data) >= DATADIR_PATH_BYTES / 2)
+        return error_set(error, STATUS_USAGE, "option --data: the path is longer than %d bytes",
+                         DATADIR_PATH_BYTES / 2 - 1);
+    if (*data == '\0')
+        return error_set(error, STATUS_USAGE, "option --data: the path is empty");
+    context->data_path = data;
+
+    const char *output = arguments_value(&arguments, "output");
+    context->output = output_format_of(output);
+    context->progress = !arguments_given(&arguments, "no-progress") && terminal(context->err);
+    context->colour = terminal(context->out) && !environment("NO_COLOR");
+    return read_clock(context, error);
+}
+
+void context_fini(struct context *context)
+{
+    if (context->book)
+        book_close(context->book);
+    if (context->datadir)
+        datadir_close(context->datadir);
+    context->book = NULL;
+    context->datadir = NULL;
+    arena_fini(&context->arena);
+}
+
+enum status context_open(struct context *context, enum datadir_mode mode, struct error *error)
+{
+    assert(!context->datadir && !context->book);
+    enum status status = datadir_open(context->data_path, mode, &context->datadir_memory, error);
+    if (status != STATUS_OK)
+        return status;
+    context->datadir = &context->datadir_memory;
+    return book_open(context->datadir, mode == DATADIR_WRITE ? STORE_WRITE : STORE_READ,
+                     &context->book, error);
+}
+
+const char *context_option(const struct context *context, const char *name)
+{
+    return arguments_value(&context->arguments, name);
+}
+
+bool context_flag(const struct context *context, const char *name)
+{
+    return arguments_given(&context->arguments, name);
+}
+
+struct instant context_now(const struct context *context)
+{
+    return context->clock->now(context->clock);
+}
+
+enum status context_period(const struct context *context, const struct zone *zone,
+                           struct period *ret, struct error *error)
+{
+    const char *text = context_option(context, "period");
+    if (text) {
+        if (period_parse(slice_string(text), ret) != STATUS_OK)
+            return error_set(error, STATUS_USAGE,
+                             "option --period: \"%s\" is no month; write it as 2026-10", text);
+        return STATUS_OK;
+    }
+    if (zone) {
+        *ret = period_of(zone, context_now(context));
+        return STATUS_OK;
+    }
+    struct civil civil = civil_from_seconds(context_now(context).seconds);
+    ret->index = civil.year * 12 + civil.month - 1;
+    return STATUS_OK;
+}
