@@ -133,22 +133,29 @@ static enum status rate_segment(const struct snapshot *snapshot, struct gathered
     return STATUS_OK;
 }
 
-/* From one currency into another with the rate of the period's last day. A missing rate marks the
- * line. */
+/* Into the line's currency with the rate of the period's last day. A missing rate marks the line.
+ */
 static enum status exchange(const struct snapshot *snapshot, const struct spend *spend,
                             struct currency from, struct money amount, struct spend_line *line,
-                            struct money *ret)
+                            struct fx_use *ret_fx, struct money *ret)
 {
-    *ret = amount;
-    if (currency_equal(from, line->priced_currency))
+    if (snapshot_fx(snapshot, from, line->priced_currency, spend->policy_day, ret_fx) == STATUS_OK)
+        return fx_convert(ret_fx, amount, ret);
+    line->no_rate = true;
+    *ret = (struct money){0};
+    return STATUS_OK;
+}
+
+static enum status price_part(const struct snapshot *snapshot, const struct spend *spend,
+                              struct spend_line *line, struct spend_part *part)
+{
+    part->priced = part->amount;
+    if (currency_equal(part->currency, line->priced_currency))
         return STATUS_OK;
-    struct fx_use fx;
-    if (snapshot_fx(snapshot, from, line->priced_currency, spend->policy_day, &fx) != STATUS_OK) {
-        line->no_rate = true;
-        *ret = (struct money){0};
-        return STATUS_OK;
-    }
-    return fx_convert(&fx, amount, ret);
+    enum status status =
+        exchange(snapshot, spend, part->currency, part->amount, line, &part->fx, &part->priced);
+    part->converted = status == STATUS_OK && !line->no_rate;
+    return status;
 }
 
 /* A limit in the line's currency: as the card gives it natively, else converted. False when there
@@ -156,10 +163,11 @@ static enum status exchange(const struct snapshot *snapshot, const struct spend 
 static bool limit_of(const struct snapshot *snapshot, const struct spend *spend,
                      const struct money_choice *choice, struct spend_line *line, struct money *ret)
 {
+    struct fx_use fx; /* a part in the card's currency has the same: it is on the bill by that */
     if (choice->count == 0)
         return false;
     return money_choice_in(choice, line->priced_currency, ret) ||
-           exchange(snapshot, spend, choice->currencies[0], choice->amounts[0], line, ret) ==
+           exchange(snapshot, spend, choice->currencies[0], choice->amounts[0], line, &fx, ret) ==
                STATUS_OK;
 }
 
@@ -197,8 +205,7 @@ static enum status rate_group(const struct snapshot *snapshot, const struct spen
         enum status status =
             rate_segment(snapshot, items, first, from, to, spend->period, line->parts);
         for (uint32_t i = from; i < to && status == STATUS_OK; i++) {
-            status = exchange(snapshot, spend, line->parts[i].currency, line->parts[i].amount, line,
-                              &line->parts[i].priced);
+            status = price_part(snapshot, spend, line, &line->parts[i]);
             if (status == STATUS_OK)
                 status = money_add(group->before, line->parts[i].priced, &group->before);
             quanta += line->parts[i].quantity.quanta;

@@ -31,6 +31,8 @@ struct spend_part {
     struct currency currency; /* of the plan */
     struct money amount;      /* exact to 10^-12, in that currency, before limits */
     struct money priced;      /* the same in the line's priced currency */
+    bool converted;           /* from the one into the other: lines with prices in two currencies */
+    struct fx_use fx;         /* when converted */
 };
 
 /* What limits hold on: the whole line, or one resource of a charge that counts per resource. */

@@ -6,27 +6,43 @@
 
 /* The index of the rate in the document. All lines of a period are converted on one day, so a pair
  * of currencies has one rate. */
-static uint32_t rate_index(struct invoice *invoice, const struct spend_line *line)
+static uint32_t rate_index(struct invoice *invoice, struct currency from, const struct fx_use *use)
 {
-    if (!line->converted)
-        return INVOICE_NONE;
     for (uint32_t i = 0; i < invoice->fx_count; i++) {
         const struct invoice_fx *fx = &invoice->fx[i];
-        if (!currency_equal(fx->from, line->priced_currency))
+        if (!currency_equal(fx->from, from))
             continue;
-        assert(fx->numerator == line->fx.numerator && fx->denominator == line->fx.denominator);
+        assert(fx->numerator == use->numerator && fx->denominator == use->denominator);
         return i;
     }
     invoice->fx[invoice->fx_count] = (struct invoice_fx){
-        .from = line->priced_currency,
+        .from = from,
         .to = invoice->currency,
-        .numerator = line->fx.numerator,
-        .denominator = line->fx.denominator,
-        .rate_pico = line->fx.rate_pico,
-        .day = line->fx.day,
-        .source = line->fx.source,
+        .numerator = use->numerator,
+        .denominator = use->denominator,
+        .rate_pico = use->rate_pico,
+        .day = use->day,
+        .source = use->source,
     };
     return invoice->fx_count++;
+}
+
+/* The rate of a line; for one whose prices are in several currencies its parts' rates are named,
+ * and the line, which is in the invoice's currency already, refers to none. */
+static uint32_t line_rates(struct invoice *invoice, const struct spend_line *line)
+{
+    for (uint32_t i = 0; i < line->part_count; i++)
+        if (line->parts[i].converted)
+            (void)rate_index(invoice, line->parts[i].currency, &line->parts[i].fx);
+    return line->converted ? rate_index(invoice, line->priced_currency, &line->fx) : INVOICE_NONE;
+}
+
+static uint32_t rates_max(const struct spend *spend)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < spend->line_count; i++)
+        count += 1 + spend->lines[i].part_count;
+    return count;
 }
 
 static struct invoice_line build_line(const struct snapshot *snapshot, const struct spend *spend,
@@ -51,7 +67,7 @@ static struct invoice_line build_line(const struct snapshot *snapshot, const str
         .limit = (enum invoice_limit)line->limit,
         .tax_class = line->charge->tax_class,
         .tax = INVOICE_NONE,
-        .fx = rate_index(invoice, line),
+        .fx = line_rates(invoice, line),
     };
 }
 
@@ -78,7 +94,7 @@ enum status invoice_build(const struct snapshot *snapshot, const struct spend *s
         .net = spend->total,
     };
     invoice.lines = arena_alloc(arena, spend->line_count * sizeof(*invoice.lines));
-    invoice.fx = arena_alloc(arena, spend->line_count * sizeof(*invoice.fx));
+    invoice.fx = arena_alloc(arena, rates_max(spend) * sizeof(*invoice.fx));
     for (uint32_t i = 0; i < spend->line_count; i++)
         invoice.lines[i] = build_line(snapshot, spend, &spend->lines[i], arena, &invoice);
     invoice.notes = arena_alloc(arena, tax_notes_max(&invoice) * sizeof(*invoice.notes));

@@ -275,6 +275,48 @@ holds out '[.invoices[].account] | (unique | length) == 1000'
 expect 0 "$ratel" outbox list --output json
 holds out '.messages | length == 1000'
 
+# ---- one charge with prices in two currencies: one line, included units taken off once, the rate on the document -----------------
+
+export RATEL_DATA="$PWD/mixed"
+cat >mixed.yaml <<'YAML'
+kind: accounts
+accounts: [{id: u, name: u, currency: USD, catalogue: c}]
+---
+kind: catalogue
+name: c
+ratecard: r
+---
+kind: fx
+source: T
+rates: [{date: 2026-10-30, base: EUR, quote: USD, rate: "1.1"}]
+---
+kind: ratecard
+name: r
+currency: EUR
+effective_from: 2026-10-01T00:00:00Z
+charges:
+  - code: calls
+    meter: calls
+    unit: unit
+    included: 10
+    prices:
+      - {where: {k: a}, price: {EUR: "1", USD: "2"}}
+      - {price: "1"}
+YAML
+cat >mixed.ndjson <<'JSON'
+{"id":"1","account":"u","meter":"calls","quantity":16,"time":"2026-10-05T00:00:00Z","k":"a"}
+{"id":"2","account":"u","meter":"calls","quantity":16,"time":"2026-10-05T00:00:00Z"}
+JSON
+expect 0 "$ratel" init
+expect 0 "$ratel" load mixed.yaml
+expect 0 "$ratel" ingest mixed.ndjson
+expect 0 "$ratel" bill finalize --period 2026-10 --output json
+holds out '.invoices[0].lines | length == 1'
+holds out '.invoices[0].net == "29.60"' # (16 - 10) x 2 + 16 x 1.1
+holds out '.invoices[0].fx | length == 1 and .[0].from == "EUR" and .[0].to == "USD" and .[0].rate == "1.1" and .[0].source == "T"'
+expect 0 "$ratel" explain INV-2026-000001 --charge calls
+says out '^rate *16 EUR x 1.1 = 17.6 USD, by 1 EUR = 1.1 USD of 2026-10-30, T$'
+
 if [ "$failures" -ne 0 ]; then
     echo "$failures checks failed" >&2
     exit 1

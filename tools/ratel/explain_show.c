@@ -160,6 +160,8 @@ static void part_json(struct json *json, const struct session *session, const st
     currency_format(part->part->currency, text);
     json_key_string(json, "currency", text);
     json_key_money(json, "priced", part->part->priced);
+    if (part->part->converted)
+        spend_fx_json(json, &part->part->fx);
     json_key(json, "series");
     json_array(json);
     for (uint32_t i = 0; i < part->series_count; i++)
@@ -368,6 +370,38 @@ static void part_text(struct context *context, const struct session *session,
         series_text(context, session, e, part, &part->series[i]);
 }
 
+/* "rate  1 EUR x 100 = 100 INR, by 1 EUR = 100 INR of DATE, SOURCE". A rate that is not a loaded
+ * one itself is shown as the fraction of those that it comes from. */
+static void rate_text(FILE *out, const struct fx_use *fx, struct money from, struct currency base,
+                      struct money to, struct currency quote)
+{
+    char amount[DECIMAL_TEXT_BYTES], rate[DECIMAL_TEXT_BYTES], result[DECIMAL_TEXT_BYTES],
+        top[DECIMAL_TEXT_BYTES], bottom[DECIMAL_TEXT_BYTES], one[4], other[4], day[16];
+    money_format_exact(from, amount);
+    money_format_exact(to, result);
+    money_format_exact((struct money){fx->rate_pico}, rate);
+    money_format_exact((struct money){fx->numerator}, top);
+    money_format_exact((struct money){fx->denominator}, bottom);
+    currency_format(base, one);
+    currency_format(quote, other);
+    bool direct = fx->leg_count == 1 && currency_equal(fx->legs[0]->base, base);
+    if (direct)
+        fprintf(out, "rate      %s %s x %s = %s %s", amount, one, rate, result, other);
+    else
+        fprintf(out, "rate      %s %s x %s / %s (%s) = %s %s", amount, one, top, bottom, rate,
+                result, other);
+    for (uint32_t i = 0; i < fx->leg_count; i++) {
+        const struct fx_rate *leg = fx->legs[i];
+        currency_format(leg->base, one);
+        currency_format(leg->quote, other);
+        spend_day_text(leg->day, day);
+        money_format_exact((struct money){leg->rate_pico}, rate);
+        fprintf(out, "%s 1 %s = %s %s of %s, ", i ? ";" : ", by", one, rate, other, day);
+        print_clean(out, leg->source);
+    }
+    fputs("\n", out);
+}
+
 /* The sum of the parts, and limits: one line where they hold on the account, one for each resource
  * that they changed where they hold on resources. */
 static void groups_text(FILE *out, const struct session *session, const struct explanation *e,
@@ -376,14 +410,10 @@ static void groups_text(FILE *out, const struct session *session, const struct e
     const struct spend_line *line = e->line;
     char before[DECIMAL_TEXT_BYTES], after[DECIMAL_TEXT_BYTES];
     for (uint32_t i = 0; i < line->part_count; i++) {
-        char own[4];
-        currency_format(line->parts[i].currency, own);
-        if (currency_equal(line->parts[i].currency, line->priced_currency))
-            continue;
-        money_format_exact(line->parts[i].amount, before);
-        money_format_exact(line->parts[i].priced, after);
-        fprintf(out, "converted %s %s = %s %s (the card's versions differ in currency)\n", before,
-                own, after, currency);
+        const struct spend_part *part = &line->parts[i];
+        if (part->converted)
+            rate_text(out, &part->fx, part->amount, part->currency, part->priced,
+                      line->priced_currency);
     }
     money_format_exact(line->before_limits, before);
     fprintf(out, "sum       %s %s\n", before, currency);
@@ -412,38 +442,6 @@ static void groups_text(FILE *out, const struct session *session, const struct e
     }
 }
 
-/* A rate that is not a loaded one itself is shown as the fraction of those that it comes from. */
-static void rate_text(FILE *out, const struct spend_line *line, const char *priced,
-                      const char *currency)
-{
-    char amount[DECIMAL_TEXT_BYTES], rate[DECIMAL_TEXT_BYTES], result[DECIMAL_TEXT_BYTES],
-        top[DECIMAL_TEXT_BYTES], bottom[DECIMAL_TEXT_BYTES];
-    money_format_exact(line->priced, amount);
-    money_format_exact(line->amount, result);
-    money_format_exact((struct money){line->fx.rate_pico}, rate);
-    money_format_exact((struct money){line->fx.numerator}, top);
-    money_format_exact((struct money){line->fx.denominator}, bottom);
-    const struct fx_rate *first = line->fx.legs[0];
-    bool direct = line->fx.leg_count == 1 && first->rate_pico == line->fx.rate_pico &&
-                  currency_equal(first->base, line->priced_currency);
-    if (direct)
-        fprintf(out, "rate      %s %s x %s = %s %s", amount, priced, rate, result, currency);
-    else
-        fprintf(out, "rate      %s %s x %s / %s (%s) = %s %s", amount, priced, top, bottom, rate,
-                result, currency);
-    for (uint32_t i = 0; i < line->fx.leg_count; i++) {
-        const struct fx_rate *leg = line->fx.legs[i];
-        char base[4], quote[4], day[16];
-        currency_format(leg->base, base);
-        currency_format(leg->quote, quote);
-        spend_day_text(leg->day, day);
-        money_format_exact((struct money){leg->rate_pico}, rate);
-        fprintf(out, "%s 1 %s = %s %s of %s, ", i ? ";" : ", by", base, rate, quote, day);
-        print_clean(out, leg->source);
-    }
-    fputs("\n", out);
-}
-
 static void closing_text(FILE *out, const struct session *session, const struct explanation *e)
 {
     const struct spend_line *line = e->line;
@@ -453,10 +451,10 @@ static void closing_text(FILE *out, const struct session *session, const struct 
     fputs("\n", out);
     groups_text(out, session, e, priced);
     if (line->no_rate)
-        fprintf(out, "rate      there is none from %s to %s: load one with `ratel load`\n", priced,
-                currency);
+        fprintf(out, "rate      one into %s is missing: load it with `ratel load`\n", currency);
     if (line->converted)
-        rate_text(out, line, priced, currency);
+        rate_text(out, &line->fx, line->priced, line->priced_currency, line->amount,
+                  e->spend->currency);
     money_format(line->rounded, e->spend->currency, text);
     fprintf(out, "rounded   %s %s (%s, %d decimals)\n", text, currency,
             rounding_names[line->rounding], currency_digits(e->spend->currency));

@@ -74,28 +74,17 @@ void spend_close_json(struct json *json, const struct series_table *series,
     json_object_end(json);
 }
 
-void spend_conversion_json(struct json *json, const struct spend_line *line)
+void spend_fx_json(struct json *json, const struct fx_use *fx)
 {
-    if (line->limit != LIMIT_NONE)
-        json_key_string(json, "limit", line->limit == LIMIT_MINIMUM ? "minimum" : "maximum");
-    if (line->no_rate)
-        json_key_boolean(json, "no_rate", true);
-    if (!line->converted && !line->no_rate)
-        return;
     char currency[4], day[16];
-    currency_format(line->priced_currency, currency);
-    json_key_string(json, "priced_currency", currency);
-    json_key_money(json, "priced", line->priced);
-    if (!line->converted)
-        return;
-    spend_day_text(line->fx.day, day);
-    json_key_money(json, "fx_rate", (struct money){line->fx.rate_pico});
+    spend_day_text(fx->day, day);
+    json_key_money(json, "fx_rate", (struct money){fx->rate_pico});
     json_key_string(json, "fx_date", day);
-    json_key_slice(json, "fx_source", line->fx.source);
+    json_key_slice(json, "fx_source", fx->source);
     json_key(json, "fx_rates");
     json_array(json);
-    for (uint32_t i = 0; i < line->fx.leg_count; i++) {
-        const struct fx_rate *leg = line->fx.legs[i];
+    for (uint32_t i = 0; i < fx->leg_count; i++) {
+        const struct fx_rate *leg = fx->legs[i];
         json_object(json);
         currency_format(leg->base, currency);
         json_key_string(json, "base", currency);
@@ -108,6 +97,23 @@ void spend_conversion_json(struct json *json, const struct spend_line *line)
         json_object_end(json);
     }
     json_array_end(json);
+}
+
+void spend_conversion_json(struct json *json, const struct spend_line *line)
+{
+    if (line->limit != LIMIT_NONE)
+        json_key_string(json, "limit", line->limit == LIMIT_MINIMUM ? "minimum" : "maximum");
+    if (line->no_rate)
+        json_key_boolean(json, "no_rate", true);
+    if (!line->converted && !line->no_rate)
+        return;
+    char currency[4];
+    currency_format(line->priced_currency, currency);
+    json_key_string(json, "priced_currency", currency);
+    json_key_money(json, "priced", line->priced);
+    if (!line->converted)
+        return;
+    spend_fx_json(json, &line->fx);
 }
 
 void spend_total_row(struct table *table, const struct snapshot *snapshot,

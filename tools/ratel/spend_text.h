@@ -14,6 +14,8 @@ void spend_open_json(struct json *json, const struct snapshot *snapshot, const s
 /* Closes it: ], unpriced, }. */
 void spend_close_json(struct json *json, const struct series_table *series,
                       const struct spend *spend);
+/* fx_rate, fx_date, fx_source, fx_rates. */
+void spend_fx_json(struct json *json, const struct fx_use *fx);
 /* limit, fx members of a line, where they say something. */
 void spend_conversion_json(struct json *json, const struct spend_line *line);
 /* The "total" row of a spend table: `blanks` empty cells lie between the word and the amount. */

@@ -503,6 +503,13 @@ static void test_spend__prices_in_two_currencies_are_one_line_of_the_accounts(vo
     assert_int_equal(spend.line_count, 1);
     assert_true(currency_equal(spend.lines[0].priced_currency, spend.currency));
     assert_false(spend.lines[0].converted); /* each part was, where it had to be */
+    for (uint32_t i = 0; i < spend.lines[0].part_count; i++) {
+        const struct spend_part *part = &spend.lines[0].parts[i];
+        bool in_rupees = currency_equal(part->currency, spend.currency);
+        assert_int_equal(part->converted, !in_rupees);
+        if (!in_rupees)
+            check_money("part", "rate", (struct money){part->fx.rate_pico}, "100");
+    }
     check_rounded("both", spend.total, spend.currency, "470.00"); /* 2 x 100 + 3 x 90 */
     buckets_fini(&buckets);
     fixture_fini(&f);
