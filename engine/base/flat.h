@@ -52,4 +52,6 @@ struct flat_block {
      FLAT_FIELD(ENDDATE) | FLAT_FIELD(ISSOURCENAT) | FLAT_FIELD(ISSYSTEM) |                        \
      FLAT_FIELD(ISDEFAULT) | FLAT_FIELD(NETWORKID) | FLAT_FIELD(VPCID))
 
+#define FLAT_ALL_FIELDS (((uint64_t)1 << FIELD_COUNT) - 1)
+
 #endif

@@ -4,6 +4,7 @@
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+#include <wmmintrin.h>
 #endif
 
 uint64_t hash64(struct slice bytes, uint64_t seed)
@@ -15,6 +16,14 @@ struct hash128 hash128(struct slice bytes, uint64_t seed)
 {
     XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.length ? bytes.data : "", bytes.length, seed);
     return (struct hash128){hash.low64, hash.high64};
+}
+
+struct hash128 hash128_nonzero(struct slice bytes, uint64_t seed)
+{
+    struct hash128 hash = hash128(bytes, seed);
+    if (hash.low == 0 && hash.high == 0)
+        hash.low = 1;
+    return hash;
 }
 
 /* The remainder of each byte by the reflected Castagnoli polynomial 0x82f63b78 (RFC 3720 B.4). */
@@ -63,16 +72,70 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t length)
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *data,
-                                                               size_t length)
+#define TARGET_CRC __attribute__((target("sse4.2,pclmul")))
+
+/* The instruction gives its result after three cycles but a new one can start in each, so a long
+ * run is taken as three neighbouring lanes. Sizes of a lane in bytes: */
+#define LANE_LONG  2048
+#define LANE_SHORT 256
+/* x^(8 n - 33) modulo the polynomial, reflected, for n of one lane and two: times a lane's remainder
+ * it moves this over the n bytes that follow it (the instruction itself brings the 33rd power). */
+#define MOVE_LONG_1  0xa51b6135u
+#define MOVE_LONG_2  0x82f89c77u
+#define MOVE_SHORT_1 0xb9e02b86u
+#define MOVE_SHORT_2 0xdd7e3b0cu
+
+static inline uint64_t word_at(const unsigned char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word); /* stored values are not aligned */
+    return word;
+}
+
+TARGET_CRC static inline uint64_t times(uint64_t remainder, uint32_t power)
+{
+    __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)remainder),
+                                           _mm_cvtsi32_si128((int)power), 0);
+    return (uint64_t)_mm_cvtsi128_si64(product);
+}
+
+/* Three places that are read at a time are more than the processor foresees: 9.5 GB/s from memory
+ * without this, 19 with it, at a cost where everything is in the cache (31 and 26). */
+static inline void fetch_next(const unsigned char *at, size_t lane)
+{
+    /* As numbers: the run may end before, which does no harm here. */
+    for (size_t i = 3; i < 6; i++)
+        __builtin_prefetch((const void *)((uintptr_t)at + i * lane));
+}
+
+/* Three lanes of `lane` bytes; the last word of the third is where they come together. */
+TARGET_CRC static inline uint64_t three_lanes(uint64_t first, const unsigned char *at, size_t lane,
+                                              uint32_t move_1, uint32_t move_2)
+{
+    uint64_t second = 0, third = 0;
+    for (size_t i = 0; i + 8 < lane; i += 8) {
+        if (lane == LANE_LONG && i % 64 == 0)
+            fetch_next(at + i, lane);
+        first = _mm_crc32_u64(first, word_at(at + i));
+        second = _mm_crc32_u64(second, word_at(at + lane + i));
+        third = _mm_crc32_u64(third, word_at(at + 2 * lane + i));
+    }
+    first = _mm_crc32_u64(first, word_at(at + lane - 8));
+    second = _mm_crc32_u64(second, word_at(at + 2 * lane - 8));
+    uint64_t last = word_at(at + 3 * lane - 8) ^ times(first, move_2) ^ times(second, move_1);
+    return _mm_crc32_u64(third, last);
+}
+
+TARGET_CRC static uint32_t crc32c_x86(uint32_t crc, const void *data, size_t length)
 {
     const unsigned char *at = data;
     uint64_t state = ~crc;
-    for (; length >= 8; at += 8, length -= 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word); /* stored values are not aligned */
-        state = _mm_crc32_u64(state, word);
-    }
+    for (; length >= 3 * LANE_LONG; at += 3 * LANE_LONG, length -= 3 * LANE_LONG)
+        state = three_lanes(state, at, LANE_LONG, MOVE_LONG_1, MOVE_LONG_2);
+    for (; length >= 3 * LANE_SHORT; at += 3 * LANE_SHORT, length -= 3 * LANE_SHORT)
+        state = three_lanes(state, at, LANE_SHORT, MOVE_SHORT_1, MOVE_SHORT_2);
+    for (; length >= 8; at += 8, length -= 8)
+        state = _mm_crc32_u64(state, word_at(at));
     uint32_t tail = (uint32_t)state;
     for (; length; at++, length--)
         tail = _mm_crc32_u8(tail, *at);
@@ -83,8 +146,8 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 uint32_t crc32c(uint32_t crc, const void *data, size_t length)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2"))
-        return crc32c_sse42(crc, data, length);
+    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
+        return crc32c_x86(crc, data, length);
 #endif
     return crc32c_portable(crc, data, length);
 }

@@ -50,6 +50,22 @@ static void test_crc32c__instruction_and_table_agree_at_every_length_and_alignme
     }
 }
 
+static void test_crc32c__long_runs_agree_with_the_table(void **state)
+{
+    (void)state;
+    struct seeded seeded = seeded_init();
+    static unsigned char bytes[70000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)seeded_u64(&seeded);
+    for (size_t length = 700; length < sizeof bytes - 8;
+         length += length < 13000 ? 1 + length % 5 : 997) {
+        uint32_t before = (uint32_t)seeded_u64(&seeded);
+        size_t start = length % 9;
+        assert_int_equal(crc32c(before, bytes + start, length),
+                         crc32c_portable(before, bytes + start, length));
+    }
+}
+
 static void test_crc32c__parts_give_what_the_whole_gives(void **state)
 {
     (void)state;
@@ -88,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crc32c__gives_the_published_values),
         cmocka_unit_test(test_crc32c__instruction_and_table_agree_at_every_length_and_alignment),
+        cmocka_unit_test(test_crc32c__long_runs_agree_with_the_table),
         cmocka_unit_test(test_crc32c__parts_give_what_the_whole_gives),
         cmocka_unit_test(test_hash__depends_on_bytes_and_seed_alone),
         cmocka_unit_test(test_hash__values_are_xxh3s),
