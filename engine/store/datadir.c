@@ -4,8 +4,9 @@
  *
  * D-1  A directory with FORMAT in it is a whole data directory: FORMAT gets its name last, when all the rest is durable.
  * D-2  Nothing below the directory is written, and nothing in it is trusted, before FORMAT has been read and its version is known.
- * D-3  One process writes: it holds an exclusive flock on LOCK, which ends with the process, however it ends. LOCK is never removed. The pid
- *      in it is for people; the flock alone counts.
+ * D-3  One process writes the ledgers and one the book: they hold an exclusive flock on LOCK and LOCK.book, which ends with the process,
+ *      however it ends. The files are never removed. The pid in them is for people; the flock alone counts. Nobody waits for
+ *      LOCK, so who holds it may wait for LOCK.book.
  * D-4  The identity seed is written once and never changes: all identity hashes hang on it. */
 #include "store/datadir_private.h"
 
@@ -173,13 +174,17 @@ static enum status check_directories(const struct datadir *datadir, struct error
     return STATUS_OK;
 }
 
-static enum status locked_by(const struct datadir *datadir, int fd, struct error *error)
+static enum status locked_by(const struct datadir *datadir, int fd, uint64_t *ret_holder,
+                             struct error *error)
 {
     char text[24];
     size_t length = 0;
-    uint64_t pid;
-    if (file_read(fd, text, sizeof(text), 0, &length) == 0 && length > 0 &&
-        text[length - 1] == '\n' && read_number(slice_of(text, length - 1), 10, &pid))
+    uint64_t pid = 0;
+    bool known = file_read(fd, text, sizeof(text), 0, &length) == 0 && length > 0 &&
+                 text[length - 1] == '\n' && read_number(slice_of(text, length - 1), 10, &pid);
+    if (ret_holder)
+        *ret_holder = known ? pid : 0;
+    if (known)
         return error_set(error, STATUS_LOCKED,
                          "%.400s is in use by process %llu: wait for it or stop it", datadir->path,
                          (unsigned long long)pid);
@@ -188,10 +193,11 @@ static enum status locked_by(const struct datadir *datadir, int fd, struct error
 }
 
 /* D-3. */
-static enum status take_lock(struct datadir *datadir, struct error *error)
+static enum status take_lock(const struct datadir *datadir, const char *name, int *ret_fd,
+                             uint64_t *ret_holder, struct error *error)
 {
     char path[DATADIR_PATH_BYTES], text[24];
-    datadir_path(datadir, "LOCK", path);
+    datadir_path(datadir, name, path);
     if (datadir_is_remote(datadir->path))
         return error_set(
             error, STATUS_UNAVAILABLE,
@@ -206,7 +212,7 @@ static enum status take_lock(struct datadir *datadir, struct error *error)
     while (code == EINTR);
     enum status status = STATUS_OK;
     if (code == EWOULDBLOCK) {
-        status = locked_by(datadir, fd, error);
+        status = locked_by(datadir, fd, ret_holder, error);
     } else if (code) {
         status = file_error(error, code, path, "cannot lock");
     } else {
@@ -218,16 +224,28 @@ static enum status take_lock(struct datadir *datadir, struct error *error)
             status = file_error(error, code, path, "cannot write the lock");
     }
     if (status == STATUS_OK)
-        datadir->lock_fd = fd;
+        *ret_fd = fd;
     else
         close(fd);
     return status;
 }
 
+enum status datadir_lock_ledgers(struct datadir *datadir, uint64_t *ret_holder, struct error *error)
+{
+    assert(datadir->lock_fd < 0);
+    return take_lock(datadir, "LOCK", &datadir->lock_fd, ret_holder, error);
+}
+
+enum status datadir_lock_book(struct datadir *datadir, uint64_t *ret_holder, struct error *error)
+{
+    assert(datadir->book_lock_fd < 0);
+    return take_lock(datadir, "LOCK.book", &datadir->book_lock_fd, ret_holder, error);
+}
+
 enum status datadir_open(const char *path, enum datadir_mode mode, struct datadir *ret,
                          struct error *error)
 {
-    struct datadir datadir = {.lock_fd = -1};
+    struct datadir datadir = {.lock_fd = -1, .book_lock_fd = -1};
     char real[PATH_MAX];
     static_assert(sizeof(real) <= sizeof(datadir.path), "a resolved path fits");
     if (!realpath(path, real)) {
@@ -242,20 +260,30 @@ enum status datadir_open(const char *path, enum datadir_mode mode, struct datadi
     enum status status = read_format(&datadir, error); /* D-2 */
     if (status == STATUS_OK)
         status = check_directories(&datadir, error);
-    if (status == STATUS_OK && mode == DATADIR_WRITE)
-        status = take_lock(&datadir, error);
+    if (status == STATUS_OK && (mode == DATADIR_WRITE || mode == DATADIR_WRITE_BOOK))
+        status = datadir_lock_book(&datadir, NULL, error);
+    if (status == STATUS_OK && (mode == DATADIR_WRITE || mode == DATADIR_WRITE_LEDGERS))
+        status = datadir_lock_ledgers(&datadir, NULL, error);
     if (status == STATUS_OK)
         *ret = datadir;
+    else
+        datadir_close(&datadir);
     return status;
+}
+
+static void let_go(int *fd)
+{
+    if (*fd < 0)
+        return;
+    (void)!ftruncate(*fd, 0); /* the pid is for people only */
+    close(*fd);
+    *fd = -1;
 }
 
 void datadir_close(struct datadir *datadir)
 {
-    if (datadir->lock_fd < 0)
-        return;
-    (void)!ftruncate(datadir->lock_fd, 0); /* the pid is for people only */
-    close(datadir->lock_fd);
-    datadir->lock_fd = -1;
+    let_go(&datadir->lock_fd);
+    let_go(&datadir->book_lock_fd);
 }
 
 void datadir_path(const struct datadir *datadir, const char *name, char buffer[DATADIR_PATH_BYTES])

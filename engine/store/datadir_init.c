@@ -15,10 +15,9 @@
 
 #include "store/file.h"
 
-#define KEY_BYTES   32
-#define SHARD_COUNT 1
+#define KEY_BYTES 32
 
-static const char *const directories[] = {"book", "shard-00", "quarantine"};
+static const char *const directories[] = {"book", "quarantine"}; /* and one for each shard */
 static const char *const files[] = {"operator.key", "LOCK", "FORMAT.new", "FORMAT"};
 
 #define DIRECTORY_COUNT (sizeof(directories) / sizeof(*directories))
@@ -63,6 +62,11 @@ static int write_key(const char *root)
     return code;
 }
 
+static void shard_name(uint32_t shard, char buffer[16])
+{
+    snprintf(buffer, 16, "shard-%02u", shard % DATADIR_SHARDS_MAX);
+}
+
 static int make_directory(const char *root, const char *name)
 {
     char path[DATADIR_PATH_BYTES];
@@ -71,13 +75,18 @@ static int make_directory(const char *root, const char *name)
 }
 
 /* D-1: everything but FORMAT, synced; then FORMAT under another name, synced; then its name. */
-static int populate(const char *root)
+static int populate(const char *root, uint32_t shard_count)
 {
+    char shard[16];
     char path[DATADIR_PATH_BYTES], format[DATADIR_PATH_BYTES], text[FORMAT_BYTES_MAX];
     uint64_t seed;
     int code = 0;
     for (size_t i = 0; !code && i < DIRECTORY_COUNT; i++)
         code = make_directory(root, directories[i]);
+    for (uint32_t i = 0; !code && i < shard_count; i++) {
+        shard_name(i, shard);
+        code = make_directory(root, shard);
+    }
     if (!code)
         code = write_key(root);
     if (!code) {
@@ -95,7 +104,7 @@ static int populate(const char *root)
         return code;
     below(root, "FORMAT.new", path);
     below(root, "FORMAT", format);
-    size_t length = format_write(SHARD_COUNT, seed, text);
+    size_t length = format_write(shard_count, seed, text);
     if (unlink(path) != 0 && errno != ENOENT)
         return errno;
     code = file_create(path, 0640, slice_of(text, length));
@@ -116,6 +125,12 @@ static void discard(const char *root, bool with_root)
         below(root, directories[i], path);
         (void)rmdir(path);
     }
+    for (uint32_t i = 0; i < DATADIR_SHARDS_MAX; i++) {
+        char shard[16];
+        shard_name(i, shard);
+        below(root, shard, path);
+        (void)rmdir(path);
+    }
     if (with_root)
         (void)rmdir(root);
 }
@@ -126,6 +141,17 @@ static bool is_listed(const char *name, const char *const *list, size_t count)
         if (strcmp(name, list[i]) == 0)
             return true;
     return false;
+}
+
+static bool is_directory_of_ours(const char *name)
+{
+    char shard[16];
+    for (uint32_t i = 0; i < DATADIR_SHARDS_MAX; i++) {
+        shard_name(i, shard);
+        if (strcmp(name, shard) == 0)
+            return true;
+    }
+    return is_listed(name, directories, DIRECTORY_COUNT);
 }
 
 enum content {
@@ -167,7 +193,7 @@ static int look_at(const char *root, enum content *ret)
             break;
         }
         bool ours = is_listed(name, files, FILE_COUNT) ||
-                    (is_listed(name, directories, DIRECTORY_COUNT) && !has_entries(root, name));
+                    (is_directory_of_ours(name) && !has_entries(root, name));
         if (!ours)
             content = CONTENT_FOREIGN;
         else if (content == CONTENT_EMPTY)
@@ -225,7 +251,7 @@ static enum status cannot_make(struct error *error, int code, const char *path)
 
 /* The directory itself stays, because it is a mount point or its parent is not ours: its parts are
  * made inside, FORMAT last (D-1). LOCK keeps two of us apart. */
-static enum status init_in_place(const char *path, struct error *error)
+static enum status init_in_place(const char *path, uint32_t shard_count, struct error *error)
 {
     char lock[DATADIR_PATH_BYTES];
     enum content content;
@@ -245,7 +271,7 @@ static enum status init_in_place(const char *path, struct error *error)
             status = cannot_make(error, code, path);
         else if (content == CONTENT_DATA || content == CONTENT_FOREIGN)
             status = refused(error, path, content);
-        else if ((code = populate(path)) != 0) {
+        else if ((code = populate(path, shard_count)) != 0) {
             discard(path, false);
             status = cannot_make(error, code, path);
         }
@@ -256,8 +282,8 @@ static enum status init_in_place(const char *path, struct error *error)
 
 /* Made next to it and renamed over it. `ret_in_place`: this cannot be done here, nothing has
  * happened. */
-static enum status init_beside(const char *path, const struct stat *existing, bool *ret_in_place,
-                               struct error *error)
+static enum status init_beside(const char *path, uint32_t shard_count, const struct stat *existing,
+                               bool *ret_in_place, struct error *error)
 {
     char fresh[DATADIR_PATH_BYTES];
     uint64_t unique;
@@ -273,7 +299,7 @@ static enum status init_beside(const char *path, const struct stat *existing, bo
     if (existing && (chmod(fresh, existing->st_mode & 07777) != 0 ||
                      chown(fresh, existing->st_uid, existing->st_gid) != 0))
         *ret_in_place = true;
-    code = *ret_in_place ? 0 : populate(fresh);
+    code = *ret_in_place ? 0 : populate(fresh, shard_count);
     if (!code && !*ret_in_place && rename(fresh, path) != 0) {
         code = errno;
         *ret_in_place =
@@ -311,8 +337,9 @@ static int resolve(const char *path, char buffer[DATADIR_PATH_BYTES], struct sta
     return 0;
 }
 
-enum status datadir_init(const char *path, struct error *error)
+enum status datadir_init(const char *path, uint32_t shard_count, struct error *error)
 {
+    assert(shard_count >= 1 && shard_count <= DATADIR_SHARDS_MAX);
     static_assert(PATH_MAX <= DATADIR_PATH_BYTES, "realpath's result fits");
     char real[DATADIR_PATH_BYTES];
     struct stat info;
@@ -330,7 +357,7 @@ enum status datadir_init(const char *path, struct error *error)
     if (exists && datadir_is_remote(real))
         return error_set(error, STATUS_CANNOT_CREATE, "%.400s is on a network file system", path);
     if (content == CONTENT_UNFINISHED)
-        return init_in_place(real, error);
-    enum status status = init_beside(real, exists ? &info : NULL, &in_place, error);
-    return status == STATUS_OK && in_place ? init_in_place(real, error) : status;
+        return init_in_place(real, shard_count, error);
+    enum status status = init_beside(real, shard_count, exists ? &info : NULL, &in_place, error);
+    return status == STATUS_OK && in_place ? init_in_place(real, shard_count, error) : status;
 }

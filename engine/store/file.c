@@ -24,11 +24,19 @@ enum status file_error(struct error *error, int error_number, const char *path, 
 
 int file_write(int fd, struct iovec *parts, int part_count, uint64_t offset)
 {
+    uint64_t calls = 0;
+    return file_write_counted(fd, parts, part_count, offset, &calls);
+}
+
+int file_write_counted(int fd, struct iovec *parts, int part_count, uint64_t offset,
+                       uint64_t *calls)
+{
     while (part_count > 0) {
         if (parts->iov_len == 0) {
             parts++, part_count--;
             continue;
         }
+        ++*calls;
         ssize_t written = pwritev(fd, parts, part_count, (off_t)offset);
         if (written < 0 && errno == EINTR)
             continue;

@@ -13,6 +13,9 @@ enum status file_error(struct error *error, int error_number, const char *path, 
 
 /* All below return 0 or an errno. Interrupted and short calls are carried on with. */
 MUST_USE int file_write(int fd, struct iovec *parts, int part_count, uint64_t offset);
+/* Adds to *calls the system calls that it took. */
+MUST_USE int file_write_counted(int fd, struct iovec *parts, int part_count, uint64_t offset,
+                                uint64_t *calls);
 /* Reads up to `length` bytes; fewer only at the end of the file. */
 MUST_USE int file_read(int fd, void *data, size_t length, uint64_t offset, size_t *ret_read);
 /* fsync of the directory itself: makes created, renamed and removed names durable. */

@@ -13,7 +13,8 @@
  *      the pages clean although they are not on disk. They are dropped from the page cache, so that whoever opens the log next
  *      reads the disk.
  * F-6  What is read at opening is synced before it is trusted: a killed process leaves frames that only the page cache has.
- * F-7  The file's size is the end of the last frame (no preallocation), so that a reader sees what is whole without asking anyone. */
+ * F-7  The file's size is the end of the last frame and its padding (no preallocation that shows in the size), so that a reader sees what
+ *      is whole without asking anyone. */
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +31,10 @@
 #include "store/file.h"
 #include "store/frames_private.h"
 
-static const char padding[8];
+/* What making a segment takes: random bytes; open, write, sync, close; open, rename; open, sync and close of the directory; close. */
+#define SEGMENT_CALLS 11
+
+static const char padding[FRAME_ALIGNMENT_PACKED];
 
 static struct frames_segment *last_segment(struct frames *frames)
 {
@@ -62,6 +66,7 @@ enum status frames_add_segment(struct frames *frames, const struct segment *segm
         .first_sequence = segment->first_sequence,
         .bytes = bytes,
         .seed = segment_seed(segment),
+        .alignment = segment->alignment,
     };
     return STATUS_OK;
 }
@@ -94,7 +99,7 @@ static int list_segments(struct frames *frames, uint64_t *ret_number_max)
 static enum status read_header(const char *path, struct segment *ret, uint64_t *ret_bytes,
                                struct error *error)
 {
-    char header[SEGMENT_HEADER_BYTES];
+    char header[FRAME_ALIGNMENT];
     struct stat info;
     size_t got = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -106,13 +111,21 @@ static enum status read_header(const char *path, struct segment *ret, uint64_t *
     close(fd);
     if (code)
         return file_error(error, code, path, "cannot read the segment");
-    if (got < sizeof(header))
+    if (got < SEGMENT_HEADER_BYTES)
         return corrupt_at(error, path, "the segment is shorter than its header");
+    struct segment segment;
+    enum status status = segment_decode(header, &segment, error);
+    if (status != STATUS_OK) {
+        if (error)
+            (void)error_at(error, path, 0, 0);
+        return status;
+    }
+    uint64_t start = segment_start(segment.alignment);
+    if (got < start || !bytes_are_zero(header + SEGMENT_HEADER_BYTES, start - SEGMENT_HEADER_BYTES))
+        return corrupt_at(error, path, "what stands between header and frames is not as written");
     *ret_bytes = (uint64_t)info.st_size;
-    enum status status = segment_decode(header, ret, error);
-    if (status != STATUS_OK && error)
-        (void)error_at(error, path, 0, 0);
-    return status;
+    *ret = segment;
+    return STATUS_OK;
 }
 
 /* F-2, F-3: `segment` follows on what is known so far. */
@@ -176,15 +189,29 @@ static int random_salt(uint64_t *ret)
     return got == (ssize_t)sizeof(*ret) ? 0 : EIO;
 }
 
+/* Opens a segment for appending, around the page cache where its frames are aligned and the file system can. */
+static int open_to_append(struct frames *frames, const char *path, uint32_t alignment)
+{
+    frames->direct = alignment == FRAME_ALIGNMENT;
+    int fd = frames->direct ? open(path, O_RDWR | O_CLOEXEC | O_DIRECT) : -1;
+    if (fd >= 0 || (frames->direct && errno != EINVAL && errno != EOPNOTSUPP))
+        return fd;
+    frames->direct = false;
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
 /* F-1. Makes the next segment and moves on to it. A failure leaves the log as it was. */
 static enum status make_segment(struct frames *frames, struct error *error)
 {
-    char header[SEGMENT_HEADER_BYTES], fresh[FRAMES_PATH_BYTES], path[FRAMES_PATH_BYTES];
+    char header[FRAME_ALIGNMENT] = {0}, fresh[FRAMES_PATH_BYTES], path[FRAMES_PATH_BYTES];
     struct segment segment = {
         .number = (uint64_t)frames->segment_count + 1,
         .first_sequence = frames->last_sequence + 1,
         .previous_bytes = frames->segment_count ? last_segment(frames)->bytes : 0,
+        .alignment = frames->options.aligned ? FRAME_ALIGNMENT : FRAME_ALIGNMENT_PACKED,
     };
+    const uint64_t start = segment_start(segment.alignment);
+    const bool direct_before = frames->direct;
     assert(segment.number <= SEGMENT_NUMBER_MAX);
     segment_path(frames->directory, segment.number, "tmp", fresh);
     segment_path(frames->directory, segment.number, "seg", path);
@@ -192,22 +219,23 @@ static enum status make_segment(struct frames *frames, struct error *error)
     if (code)
         return file_error(error, code, path, "cannot get random bytes");
     segment_encode(&segment, header);
-    code = file_create(fresh, 0640, slice_of(header, sizeof(header)));
+    code = file_create(fresh, 0640, slice_of(header, start));
     if (code)
         return file_error(error, code, path, "cannot create the segment");
-    int fd = open(fresh, O_RDWR | O_CLOEXEC);
+    int fd = open_to_append(frames, fresh, segment.alignment);
     code = fd < 0 ? errno : rename(fresh, path) == 0 ? 0 : errno;
     if (code) {
         if (fd >= 0)
             close(fd);
         (void)unlink(fresh);
+        frames->direct = direct_before;
         return file_error(error, code, path, "cannot put the segment in place");
     }
     /* From here on the segment is in the log: a failure is final (F-5). */
     code = file_sync_directory(frames->directory);
     enum status status =
         code ? file_error(error, code, frames->directory, "cannot sync the directory")
-             : frames_add_segment(frames, &segment, SEGMENT_HEADER_BYTES, error);
+             : frames_add_segment(frames, &segment, start, error);
     if (status != STATUS_OK) {
         frames->failed = STATUS_IO;
         close(fd);
@@ -216,6 +244,8 @@ static enum status make_segment(struct frames *frames, struct error *error)
     if (frames->fd >= 0)
         close(frames->fd);
     frames->fd = fd;
+    frames->cost.calls += SEGMENT_CALLS;
+    frames->cost.bytes += start;
     return STATUS_OK;
 }
 
@@ -225,7 +255,7 @@ static enum status recover(struct frames *frames, uint64_t *ret_cut_bytes, struc
     char path[FRAMES_PATH_BYTES];
     struct frames_end end;
     segment_path(frames->directory, frames->segment_count, "seg", path);
-    frames->fd = open(path, O_RDWR | O_CLOEXEC);
+    frames->fd = open_to_append(frames, path, last_segment(frames)->alignment);
     if (frames->fd < 0)
         return file_error(error, errno, path, "cannot open the segment for writing");
     if (fsync(frames->fd) != 0)
@@ -235,9 +265,11 @@ static enum status recover(struct frames *frames, uint64_t *ret_cut_bytes, struc
         return file_error(error, code, frames->directory, "cannot sync the directory");
     enum status status =
         frames_scan(frames, frames->segment_count - 1, 0, 1, NULL, NULL, &end, error);
+    frames_release_reading(frames);
     if (status != STATUS_OK)
         return status;
-    assert(end.bytes >= SEGMENT_HEADER_BYTES && end.bytes <= end.file_bytes);
+    assert(end.bytes >= segment_start(last_segment(frames)->alignment) &&
+           end.bytes <= end.file_bytes);
     if (end.bytes < end.file_bytes) {
         if (ftruncate(frames->fd, (off_t)end.bytes) != 0 || fsync(frames->fd) != 0)
             return file_error(error, errno, path, "cannot cut the torn tail");
@@ -263,17 +295,17 @@ static enum status frames_new(const char *directory, bool writable, struct frame
     return STATUS_OK;
 }
 
-enum status frames_open(const char *directory, uint64_t segment_bytes, struct frames **ret,
+enum status frames_open(const char *directory, struct frames_options options, struct frames **ret,
                         uint64_t *ret_cut_bytes, struct error *error)
 {
     uint64_t cut_bytes = 0;
     struct frames *frames = NULL;
-    assert(segment_bytes > 0);
+    assert(options.segment_bytes > 0);
     enum status status = frames_new(directory, true, &frames, error);
     if (status != STATUS_OK)
         return status;
     assert(frames);
-    frames->segment_bytes = segment_bytes;
+    frames->options = options;
     int code = file_make_directory(directory);
     status = code ? file_error(error, code, directory, "cannot create the directory")
                   : frames_refresh(frames, error);
@@ -301,6 +333,7 @@ enum status frames_open_read(const char *directory, struct frames **ret, struct 
     status = frames_refresh(frames, error);
     if (status == STATUS_OK && frames->segment_count) {
         status = frames_scan(frames, frames->segment_count - 1, 0, 1, NULL, NULL, &end, error);
+        frames_release_reading(frames);
         if (status == STATUS_OK) {
             last_segment(frames)->bytes = end.bytes;
             frames->last_sequence = end.sequence;
@@ -321,6 +354,8 @@ void frames_close(struct frames *frames)
         close(frames->fd);
     free(frames->segments);
     free(frames->buffer);
+    read_ahead_free(frames->read_ahead);
+    frame_buffer_fini(&frames->staging);
     free(frames);
 }
 
@@ -346,48 +381,133 @@ static enum status append_failed(struct frames *frames, int code, struct error *
                : error_set(error, STATUS_IO, "cannot append to %s, nor cut the rest", path);
 }
 
-enum status frames_append(struct frames *frames, uint32_t kind, struct slice payload,
-                          uint64_t *ret_sequence, struct error *error)
+/* F-2: room for one more frame, in a new segment where the last one is full. */
+static enum status begin_append(struct frames *frames, struct error *error)
 {
-    char header[FRAME_HEADER_BYTES];
     assert(frames->writable);
-    assert(payload.length <= FRAME_BYTES_MAX && (payload.data || payload.length == 0));
     if (frames->failed != STATUS_OK)
         return refuse_failed(frames, error);
-    if (last_segment(frames)->bytes >= frames->segment_bytes &&
-        last_segment(frames)->bytes > SEGMENT_HEADER_BYTES) {
-        enum status status = frames_sync(frames, error); /* F-2 */
-        if (status == STATUS_OK)
-            status = make_segment(frames, error);
-        if (status != STATUS_OK)
-            return status;
-    }
     struct frames_segment *segment = last_segment(frames);
-    uint64_t sequence = frames->last_sequence + 1;
+    if (segment->bytes < frames->options.segment_bytes ||
+        segment->bytes == segment_start(segment->alignment))
+        return STATUS_OK;
+    enum status status = frames_sync(frames, error);
+    return status == STATUS_OK ? make_segment(frames, error) : status;
+}
+
+static void encode_next(const struct frames *frames, uint32_t kind, struct slice payload,
+                        uint32_t seed, char header[FRAME_HEADER_BYTES])
+{
     uint64_t unsynced = frames->last_sequence - frames->synced_sequence;
     assert(unsynced <= UINT32_MAX);
     struct frame_header fields = {
         .length = (uint32_t)payload.length,
         .kind = kind,
-        .sequence = sequence,
+        .sequence = frames->last_sequence + 1,
         .unsynced = (uint32_t)unsynced,
         .payload_crc = payload.length ? crc32c(0, payload.data, payload.length) : 0,
     };
-    frame_encode(&fields, segment->seed, header);
-    uint64_t bytes = frame_bytes(fields.length);
-    struct iovec parts[3] = {
+    frame_encode(&fields, seed, header);
+}
+
+/* Not every file system that opens with O_DIRECT takes every write: then this one is buffered, and those that follow. */
+static int write_parts(struct frames *frames, const struct iovec *parts, int count, uint64_t offset)
+{
+    struct iovec rest[3];
+    assert(count <= 3);
+    memcpy(rest, parts, (size_t)count * sizeof(*parts));
+    int code = file_write_counted(frames->fd, rest, count, offset, &frames->cost.calls);
+    if (code != EINVAL || !frames->direct)
+        return code;
+    int flags = fcntl(frames->fd, F_GETFL);
+    if (flags < 0 || fcntl(frames->fd, F_SETFL, flags & ~O_DIRECT) != 0)
+        return errno;
+    frames->direct = false;
+    memcpy(rest, parts, (size_t)count * sizeof(*parts));
+    return file_write_counted(frames->fd, rest, count, offset, &frames->cost.calls);
+}
+
+static enum status end_append(struct frames *frames, const struct iovec *parts, int count,
+                              uint64_t *ret_sequence, struct error *error)
+{
+    struct frames_segment *segment = last_segment(frames);
+    int code = write_parts(frames, parts, count, segment->bytes);
+    if (code)
+        return append_failed(frames, code, error);
+    uint64_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += parts[i].iov_len;
+    assert(bytes % segment->alignment == 0);
+    segment->bytes += bytes;
+    frames->cost.bytes += bytes;
+    frames->last_sequence++;
+    if (ret_sequence)
+        *ret_sequence = frames->last_sequence;
+    return STATUS_OK;
+}
+
+static enum status append_built(struct frames *frames, uint32_t kind, struct frame_buffer *buffer,
+                                uint64_t *ret_sequence, struct error *error)
+{
+    const struct frames_segment *segment = last_segment(frames);
+    uint64_t bytes = frame_bytes((uint32_t)buffer->length, segment->alignment);
+    uint64_t used = FRAME_HEADER_BYTES + buffer->length;
+    assert(bytes <= buffer->memory_bytes);
+    encode_next(frames, kind, slice_of(buffer->payload, buffer->length), segment->seed,
+                buffer->memory);
+    memset(buffer->memory + used, 0, bytes - used);
+    struct iovec part = {buffer->memory, bytes};
+    return end_append(frames, &part, 1, ret_sequence, error);
+}
+
+enum status frames_append_buffer(struct frames *frames, uint32_t kind, struct frame_buffer *buffer,
+                                 uint64_t *ret_sequence, struct error *error)
+{
+    assert(buffer->memory && buffer->length <= buffer->capacity);
+    enum status status = begin_append(frames, error);
+    return status == STATUS_OK ? append_built(frames, kind, buffer, ret_sequence, error) : status;
+}
+
+/* Brings a payload of the caller's to memory that can be written from. */
+static enum status append_copy(struct frames *frames, uint32_t kind, struct slice payload,
+                               uint64_t *ret_sequence, struct error *error)
+{
+    if (!frames->staging.memory || frames->staging.capacity < payload.length) {
+        size_t capacity = (size_t)1 << 18;
+        while (capacity < payload.length)
+            capacity *= 2;
+        struct frame_buffer larger;
+        enum status status = frame_buffer_init(&larger, capacity, error);
+        if (status != STATUS_OK)
+            return status;
+        frame_buffer_fini(&frames->staging);
+        frames->staging = larger;
+    }
+    if (payload.length)
+        memcpy(frames->staging.payload, payload.data, payload.length);
+    frames->staging.length = payload.length;
+    return append_built(frames, kind, &frames->staging, ret_sequence, error);
+}
+
+enum status frames_append(struct frames *frames, uint32_t kind, struct slice payload,
+                          uint64_t *ret_sequence, struct error *error)
+{
+    char header[FRAME_HEADER_BYTES];
+    assert(payload.length <= FRAME_BYTES_MAX && (payload.data || payload.length == 0));
+    enum status status = begin_append(frames, error);
+    if (status != STATUS_OK)
+        return status;
+    const struct frames_segment *segment = last_segment(frames);
+    if (segment->alignment != FRAME_ALIGNMENT_PACKED)
+        return append_copy(frames, kind, payload, ret_sequence, error);
+    encode_next(frames, kind, payload, segment->seed, header);
+    uint64_t bytes = frame_bytes((uint32_t)payload.length, segment->alignment);
+    const struct iovec parts[3] = {
         {header, sizeof(header)},
         {(void *)(uintptr_t)payload.data, payload.length},
         {(void *)(uintptr_t)padding, bytes - FRAME_HEADER_BYTES - payload.length},
     };
-    int code = file_write(frames->fd, parts, 3, segment->bytes);
-    if (code)
-        return append_failed(frames, code, error);
-    segment->bytes += bytes;
-    frames->last_sequence = sequence;
-    if (ret_sequence)
-        *ret_sequence = sequence;
-    return STATUS_OK;
+    return end_append(frames, parts, 3, ret_sequence, error);
 }
 
 enum status frames_sync(struct frames *frames, struct error *error)
@@ -397,6 +517,8 @@ enum status frames_sync(struct frames *frames, struct error *error)
         return refuse_failed(frames, error);
     if (frames->synced_sequence == frames->last_sequence)
         return STATUS_OK;
+    frames->cost.calls++;
+    frames->cost.syncs++;
     if (fdatasync(frames->fd) !=
         0) { /* F-5, also when it says ENOSPC: what is on disk is no longer known */
         int code = errno;
@@ -416,6 +538,11 @@ enum status frames_sync(struct frames *frames, struct error *error)
 uint64_t frames_last_sequence(const struct frames *frames)
 {
     return frames->last_sequence;
+}
+
+struct frames_cost frames_cost(const struct frames *frames)
+{
+    return frames->cost;
 }
 
 uint64_t frames_bytes(const struct frames *frames)

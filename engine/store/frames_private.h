@@ -2,6 +2,7 @@
 #ifndef RATEL_STORE_FRAMES_PRIVATE_H
 #define RATEL_STORE_FRAMES_PRIVATE_H
 
+#include "store/read_ahead.h"
 #include "store/segment.h"
 
 /* The largest read buffer is one whole frame of the largest payload. */
@@ -11,6 +12,7 @@ struct frames_segment {
     uint64_t first_sequence;
     uint64_t bytes; /* whole frames and header; of a reader's last segment: as far as it was read */
     uint32_t seed;
+    uint32_t alignment;
 };
 
 struct frames {
@@ -18,7 +20,10 @@ struct frames {
     bool writable;
     enum status failed; /* F-5 */
     int fd;             /* last segment, for appending; -1 for readers */
-    uint64_t segment_bytes;
+    bool direct;        /* fd is O_DIRECT */
+    struct frames_options options;
+    struct frames_cost cost;
+    struct frame_buffer staging; /* for frames_append to an aligned segment */
     uint64_t last_sequence;
     uint64_t synced_sequence;
     struct frames_segment *segments; /* segment number = index + 1 */
@@ -26,6 +31,7 @@ struct frames {
     uint32_t segment_capacity;
     char *buffer; /* for reading; grows up to one largest frame */
     size_t buffer_bytes;
+    struct read_ahead *read_ahead;
 };
 
 /* Takes over segments that are on disk and not yet known; checks headers, numbers, sizes (F-3). */
@@ -47,5 +53,7 @@ struct frames_end {
 MUST_USE enum status frames_scan(struct frames *frames, uint32_t index, uint64_t limit,
                                  uint64_t from, frame_visit *visit, void *context,
                                  struct frames_end *ret, struct error *error);
+/* Gives back the memory that reading took, where it is a lot. */
+void frames_release_reading(struct frames *frames);
 
 #endif

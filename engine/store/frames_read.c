@@ -12,6 +12,9 @@
 #include "store/file.h"
 #include "store/frames_private.h"
 
+/* Not yet, or not worth it; a thread reads ahead of the window; no more in this segment. */
+enum ahead_state { AHEAD_NOT_YET, AHEAD_RUNS, AHEAD_OVER };
+
 /* A place in one segment and the window of it that is in memory. Files are read, not mapped: a log
  * that is cut under a mapping, or a bad sector, would be SIGBUS instead of an error, and copying
  * costs little beside the checksum. */
@@ -20,12 +23,17 @@ struct cursor {
     char path[FRAMES_PATH_BYTES];
     int fd;
     uint32_t seed;
-    bool known_whole;  /* all up to `end` was whole before: what is bad now is damage */
-    uint64_t end;      /* nothing behind it is looked at */
-    uint64_t offset;   /* of the next frame, a multiple of 8 */
-    uint64_t expected; /* its sequence */
+    uint32_t alignment;
+    bool known_whole;   /* all up to `end` was whole before: what is bad now is damage */
+    uint64_t end;       /* nothing behind it is looked at */
+    uint64_t offset;    /* of the next frame, a multiple of the alignment */
+    uint64_t expected;  /* its sequence */
+    const char *window; /* in the log's buffer or in a block that was read ahead */
     uint64_t window_offset;
     size_t window_bytes;
+    enum ahead_state ahead;
+    bool holds_block; /* the window is in it */
+    bool sparse;      /* only headers are looked at */
 };
 
 enum cursor_state { CURSOR_FRAME, CURSOR_END, CURSOR_BAD };
@@ -45,52 +53,157 @@ static enum status reserve(struct frames *frames, size_t bytes, struct error *er
     return STATUS_OK;
 }
 
-/* Brings `bytes` at `offset` into the window, reading ahead as far as the buffer goes. *ret is NULL
- * when the segment ends before. */
+/* The end of the segment is worth a thread: a long stretch of aligned frames that are wanted. */
+static enum status start_ahead(struct cursor *cursor, struct error *error)
+{
+    struct frames *frames = cursor->frames;
+    cursor->ahead = AHEAD_OVER;
+    if (cursor->alignment != FRAME_ALIGNMENT ||
+        cursor->end - cursor->offset < 2 * READ_AHEAD_BLOCK_BYTES)
+        return STATUS_OK;
+    if (!frames->read_ahead) {
+        enum status status = read_ahead_new(&frames->read_ahead, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (!read_ahead_begin(frames->read_ahead, cursor->path, cursor->fd, cursor->offset,
+                          cursor->end))
+        return STATUS_OK;
+    cursor->ahead = AHEAD_RUNS;
+    cursor->window_offset = cursor->offset;
+    cursor->window_bytes = 0;
+    return STATUS_OK;
+}
+
+/* What the window holds stays readable. */
+static void end_ahead(struct cursor *cursor)
+{
+    if (cursor->ahead == AHEAD_RUNS)
+        read_ahead_end(cursor->frames->read_ahead);
+    cursor->ahead = AHEAD_OVER;
+    cursor->holds_block = false;
+}
+
+static enum status next_block(struct cursor *cursor, struct read_block **ret, struct error *error)
+{
+    *ret = read_ahead_next(cursor->frames->read_ahead);
+    if (*ret && (*ret)->code)
+        return file_error(error, (*ret)->code, cursor->path, "cannot read the segment");
+    return STATUS_OK;
+}
+
+/* The window moves on to `offset`, which lies in it or where it ends, and has `bytes` if the file has them. What it keeps goes before the
+ * next block; what is too long for that is gathered in the log's buffer. */
+static enum status advance_ahead(struct cursor *cursor, uint64_t offset, size_t bytes,
+                                 struct error *error)
+{
+    struct frames *frames = cursor->frames;
+    struct read_block *block;
+    const size_t kept = cursor->window_bytes - (size_t)(offset - cursor->window_offset);
+    const char *rest = kept ? cursor->window + (offset - cursor->window_offset) : NULL;
+    if (kept <= READ_AHEAD_BLOCK_BYTES && bytes <= kept + READ_AHEAD_BLOCK_BYTES) {
+        enum status status = next_block(cursor, &block, error);
+        if (status != STATUS_OK || !block)
+            return status;
+        if (kept)
+            memcpy(block->data - kept, rest, kept);
+        if (cursor->holds_block)
+            read_ahead_return(frames->read_ahead);
+        cursor->holds_block = true;
+        cursor->window = block->data - kept;
+        cursor->window_offset = offset;
+        cursor->window_bytes = kept + block->bytes;
+        return STATUS_OK;
+    }
+    const size_t rest_offset = kept && !cursor->holds_block ? (size_t)(rest - frames->buffer) : 0;
+    enum status status = reserve(frames, bytes + READ_AHEAD_BLOCK_BYTES, error);
+    if (status != STATUS_OK)
+        return status;
+    if (kept)
+        memmove(frames->buffer, cursor->holds_block ? rest : frames->buffer + rest_offset, kept);
+    if (cursor->holds_block)
+        read_ahead_return(frames->read_ahead);
+    cursor->holds_block = false;
+    cursor->window = frames->buffer;
+    cursor->window_offset = offset;
+    cursor->window_bytes = kept;
+    while (cursor->window_bytes < bytes) {
+        status = next_block(cursor, &block, error);
+        if (status != STATUS_OK || !block)
+            return status;
+        memcpy(frames->buffer + cursor->window_bytes, block->data, block->bytes);
+        cursor->window_bytes += block->bytes;
+        read_ahead_return(frames->read_ahead);
+    }
+    return STATUS_OK;
+}
+
+/* The window moves on to `offset` and is read anew, as far as the buffer goes. */
+static enum status advance(struct cursor *cursor, uint64_t offset, size_t bytes,
+                           struct error *error)
+{
+    struct frames *frames = cursor->frames;
+    const uint64_t window_end = cursor->window_offset + cursor->window_bytes;
+    /* What is in memory already moves to the front. Offsets are multiples of 8, so payloads stay
+     * aligned. */
+    const bool overlaps = offset >= cursor->window_offset && offset < window_end;
+    const size_t kept = overlaps ? (size_t)(window_end - offset) : 0;
+    const bool in_buffer = cursor->window == frames->buffer;
+    enum status status = reserve(frames, bytes > kept ? bytes : kept, error);
+    if (status != STATUS_OK)
+        return status;
+    if (in_buffer)
+        cursor->window = frames->buffer; /* which may have moved */
+    if (kept)
+        memmove(frames->buffer, cursor->window + (offset - cursor->window_offset), kept);
+    uint64_t want = cursor->end - offset;
+    uint64_t most = frames->buffer_bytes;
+    if (cursor->sparse)
+        most = bytes > FRAME_ALIGNMENT ? bytes : FRAME_ALIGNMENT;
+    if (want > most)
+        want = most;
+    size_t got = 0;
+    cursor->window = frames->buffer;
+    cursor->window_offset = offset;
+    cursor->window_bytes = kept;
+    if (want <= kept)
+        return STATUS_OK;
+    int code =
+        file_read(cursor->fd, frames->buffer + kept, (size_t)want - kept, offset + kept, &got);
+    if (code)
+        return file_error(error, code, cursor->path, "cannot read the segment");
+    cursor->window_bytes = kept + got;
+    return STATUS_OK;
+}
+
+static bool window_has(const struct cursor *cursor, uint64_t offset, size_t bytes)
+{
+    return offset >= cursor->window_offset &&
+           offset + bytes <= cursor->window_offset + cursor->window_bytes;
+}
+
+/* Brings `bytes` at `offset` into the window. *ret is NULL when the segment ends before. */
 static enum status cursor_need(struct cursor *cursor, uint64_t offset, size_t bytes,
                                const char **ret, struct error *error)
 {
     *ret = NULL;
     if (offset > cursor->end || cursor->end - offset < bytes)
         return STATUS_OK;
-    uint64_t window_end = cursor->window_offset + cursor->window_bytes;
-    if (offset >= cursor->window_offset && offset + bytes <= window_end) {
-        *ret = cursor->frames->buffer + (offset - cursor->window_offset);
-        return STATUS_OK;
+    enum status status = STATUS_OK;
+    if (cursor->ahead == AHEAD_NOT_YET && !cursor->sparse)
+        status = start_ahead(cursor, error);
+    if (status == STATUS_OK && !window_has(cursor, offset, bytes)) {
+        if (cursor->ahead == AHEAD_RUNS && (offset < cursor->window_offset ||
+                                            offset > cursor->window_offset + cursor->window_bytes))
+            end_ahead(cursor);
+        status = cursor->ahead == AHEAD_RUNS ? advance_ahead(cursor, offset, bytes, error)
+                                             : advance(cursor, offset, bytes, error);
     }
-    enum status status = reserve(cursor->frames, bytes, error);
     if (status != STATUS_OK)
         return status;
-    /* What is in memory already moves to the front. Offsets are multiples of 8, so payloads stay
-     * aligned. */
-    size_t kept = 0;
-    if (offset >= cursor->window_offset && offset < window_end) {
-        kept = (size_t)(window_end - offset);
-        memmove(cursor->frames->buffer, cursor->frames->buffer + (offset - cursor->window_offset),
-                kept);
-    }
-    uint64_t want = cursor->end - offset;
-    if (want > cursor->frames->buffer_bytes)
-        want = cursor->frames->buffer_bytes;
-    size_t got = 0;
-    cursor->window_offset = offset;
-    cursor->window_bytes = kept;
-    int code = file_read(cursor->fd, cursor->frames->buffer + kept, (size_t)want - kept,
-                         offset + kept, &got);
-    if (code)
-        return file_error(error, code, cursor->path, "cannot read the segment");
-    cursor->window_bytes = kept + got;
-    if (cursor->window_bytes >= bytes) /* else the file was cut meanwhile */
-        *ret = cursor->frames->buffer;
+    if (window_has(cursor, offset, bytes)) /* else the file was cut meanwhile */
+        *ret = cursor->window + (offset - cursor->window_offset);
     return STATUS_OK;
-}
-
-static bool padding_is_zero(const char *data, uint64_t from, uint64_t to)
-{
-    for (uint64_t i = from; i < to; i++)
-        if (data[i])
-            return false;
-    return true;
 }
 
 /* Looks at the frame at the cursor and moves on past a whole one. Frames before `from` are taken on
@@ -105,12 +218,14 @@ static enum status cursor_next(struct cursor *cursor, uint64_t from, struct fram
         *ret_state = CURSOR_END;
         return STATUS_OK;
     }
+    cursor->sparse =
+        cursor->known_whole && cursor->expected < from && cursor->alignment == FRAME_ALIGNMENT;
     enum status status = cursor_need(cursor, cursor->offset, FRAME_HEADER_BYTES, &data, error);
     if (status != STATUS_OK || !data)
         return status;
     if (!frame_decode(data, cursor->seed, &header) || header.sequence != cursor->expected)
         return STATUS_OK;
-    uint64_t bytes = frame_bytes(header.length);
+    uint64_t bytes = frame_bytes(header.length, cursor->alignment);
     if (cursor->end - cursor->offset < bytes)
         return STATUS_OK;
     if (header.sequence >= from || !cursor->known_whole) {
@@ -120,7 +235,7 @@ static enum status cursor_next(struct cursor *cursor, uint64_t from, struct fram
         const char *payload = data + FRAME_HEADER_BYTES;
         uint32_t crc = header.length ? crc32c(0, payload, header.length) : 0;
         if (crc != header.payload_crc ||
-            !padding_is_zero(data, FRAME_HEADER_BYTES + header.length, bytes))
+            !bytes_are_zero(payload + header.length, bytes - FRAME_HEADER_BYTES - header.length))
             return STATUS_OK;
         *ret = (struct frame){
             .sequence = header.sequence, .kind = header.kind, .payload = {payload, header.length}};
@@ -137,7 +252,7 @@ static enum status find_witness(struct cursor *cursor, bool *ret_found, struct e
 {
     *ret_found = false;
     for (uint64_t offset = cursor->offset; cursor->end - offset >= FRAME_HEADER_BYTES;
-         offset += 8) {
+         offset += cursor->alignment) {
         const char *data;
         struct frame_header header;
         enum status status = cursor_need(cursor, offset, FRAME_HEADER_BYTES, &data, error);
@@ -187,6 +302,7 @@ static enum status judge(struct cursor *cursor, uint32_t index, uint64_t from, b
         if (status != STATUS_OK || !proof)
             return status;
     }
+    end_ahead(cursor);
     cursor->window_bytes = 0;
     if (!cursor->known_whole && fstat(cursor->fd, &info) == 0 &&
         (uint64_t)info.st_size > cursor->end)
@@ -233,10 +349,12 @@ enum status frames_scan(struct frames *frames, uint32_t index, uint64_t limit, u
                         struct error *error)
 {
     assert(index < frames->segment_count);
+    const uint64_t start = segment_start(frames->segments[index].alignment);
     struct cursor cursor = {
         .frames = frames,
         .seed = frames->segments[index].seed,
-        .offset = SEGMENT_HEADER_BYTES,
+        .alignment = frames->segments[index].alignment,
+        .offset = start,
         .expected = frames->segments[index].first_sequence,
     };
     struct stat info;
@@ -245,7 +363,7 @@ enum status frames_scan(struct frames *frames, uint32_t index, uint64_t limit, u
     if (cursor.fd < 0)
         return file_error(error, errno, cursor.path, "cannot open the segment");
     enum status status = STATUS_OK;
-    struct frames_end end = {.bytes = SEGMENT_HEADER_BYTES, .sequence = cursor.expected - 1};
+    struct frames_end end = {.bytes = start, .sequence = cursor.expected - 1};
     if (fstat(cursor.fd, &info) != 0) {
         status = file_error(error, errno, cursor.path, "cannot look at the segment");
     } else {
@@ -253,7 +371,7 @@ enum status frames_scan(struct frames *frames, uint32_t index, uint64_t limit, u
         cursor.end = limit ? limit : end.file_bytes;
         cursor.known_whole = limit != 0;
         (void)posix_fadvise(cursor.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-        if (end.file_bytes < cursor.end || cursor.end < SEGMENT_HEADER_BYTES) {
+        if (end.file_bytes < cursor.end || cursor.end < start) {
             error_set(error, STATUS_CORRUPT, "the segment has lost its end: %llu bytes of %llu",
                       (unsigned long long)end.file_bytes, (unsigned long long)cursor.end);
             if (error)
@@ -261,6 +379,7 @@ enum status frames_scan(struct frames *frames, uint32_t index, uint64_t limit, u
             status = STATUS_CORRUPT;
         } else {
             status = scan(&cursor, index, from, visit, context, &end, error);
+            end_ahead(&cursor);
         }
     }
     close(cursor.fd);
@@ -300,7 +419,7 @@ static enum status check_seam(const struct frames *frames, uint32_t index,
     return STATUS_CORRUPT;
 }
 
-enum status frames_walk(struct frames *frames, uint64_t from, frame_visit *visit, void *context,
+static enum status walk(struct frames *frames, uint64_t from, frame_visit *visit, void *context,
                         struct error *error)
 {
     enum status status = frames->writable ? STATUS_OK : frames_refresh(frames, error);
@@ -328,4 +447,23 @@ enum status frames_walk(struct frames *frames, uint64_t from, frame_visit *visit
         }
     }
     return STATUS_OK;
+}
+
+void frames_release_reading(struct frames *frames)
+{
+    read_ahead_free(frames->read_ahead);
+    frames->read_ahead = NULL;
+    if (frames->buffer_bytes > FRAMES_BUFFER_BYTES) {
+        free(frames->buffer);
+        frames->buffer = NULL;
+        frames->buffer_bytes = 0;
+    }
+}
+
+enum status frames_walk(struct frames *frames, uint64_t from, frame_visit *visit, void *context,
+                        struct error *error)
+{
+    enum status status = walk(frames, from, visit, context, error);
+    frames_release_reading(frames);
+    return status;
 }

@@ -43,9 +43,11 @@ void segment_encode(const struct segment *segment, char buffer[SEGMENT_HEADER_BY
     static_assert(sizeof(RATEL_VERSION) <= WRITER_BYTES + 1, "the version fits into the header");
     assert(segment->number >= 1 && segment->number <= SEGMENT_NUMBER_MAX &&
            segment->first_sequence >= 1);
+    assert(segment->alignment == FRAME_ALIGNMENT || segment->alignment == FRAME_ALIGNMENT_PACKED);
     memset(buffer, 0, SEGMENT_HEADER_BYTES);
     memcpy(buffer, magic, sizeof(magic));
     put_u32(buffer + 8, SEGMENT_FORMAT_VERSION);
+    put_u32(buffer + 12, segment->alignment);
     put_u64(buffer + 16, segment->number);
     put_u64(buffer + 24, segment->first_sequence);
     put_u64(buffer + 32, segment->salt);
@@ -68,7 +70,12 @@ enum status segment_decode(const char buffer[SEGMENT_HEADER_BYTES], struct segme
                          "format %u only",
                          version, WRITER_BYTES, buffer + WRITER_AT, RATEL_VERSION,
                          SEGMENT_FORMAT_VERSION);
+    uint32_t alignment = get_u32(buffer + 12);
+    if (alignment != FRAME_ALIGNMENT && alignment != FRAME_ALIGNMENT_PACKED)
+        return error_set(error, STATUS_CORRUPT, "the segment's alignment is impossible: %u",
+                         alignment);
     *ret = (struct segment){
+        .alignment = alignment,
         .number = get_u64(buffer + 16),
         .first_sequence = get_u64(buffer + 24),
         .salt = get_u64(buffer + 32),
@@ -90,6 +97,11 @@ void segment_path(const char *directory, uint64_t number, const char *suffix,
     int length = snprintf(buffer, FRAMES_PATH_BYTES, "%s/%08llu.%s", directory,
                           (unsigned long long)number, suffix);
     assert(length > 0 && length < FRAMES_PATH_BYTES);
+}
+
+bool bytes_are_zero(const char *data, uint64_t count)
+{
+    return count == 0 || (data[0] == 0 && memcmp(data, data + 1, count - 1) == 0);
 }
 
 void frame_encode(const struct frame_header *header, uint32_t seed, char buffer[FRAME_HEADER_BYTES])

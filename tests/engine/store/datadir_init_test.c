@@ -95,7 +95,7 @@ static void test_datadir_init__makes_all_parts_and_the_key(void **state)
     char path[SCRATCH_PATH_BYTES];
     struct stat info;
     size_t length;
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_OK);
     assert_int_equal(count_entries(f->root), 1);
     assert_int_equal(count_entries(f->data), 6);
     scratch_path(f->data, "operator.key", path);
@@ -116,13 +116,13 @@ static void test_datadir_init__seeds_and_keys_differ(void **state)
     uint64_t seed;
     char path[SCRATCH_PATH_BYTES];
     size_t length;
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_OK);
     assert_opens(f);
     seed = f->datadir.seed;
     scratch_path(f->data, "operator.key", path);
     char *key = scratch_read(path, &length);
     scratch_remove(f->data);
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_OK);
     assert_opens(f);
     assert_true(f->datadir.seed != seed);
     char *other = scratch_read(path, &length);
@@ -134,10 +134,10 @@ static void test_datadir_init__seeds_and_keys_differ(void **state)
 static void test_datadir_init__twice_changes_nothing(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_OK);
     assert_opens(f);
     uint64_t seed = f->datadir.seed;
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_EXISTS);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_EXISTS);
     assert_opens(f);
     assert_true(f->datadir.seed == seed);
     assert_int_equal(count_entries(f->root), 1);
@@ -148,7 +148,7 @@ static void test_datadir_init__empty_directory_is_taken_and_keeps_its_mode(void 
     struct fixture *f = *state;
     struct stat info;
     assert_int_equal(mkdir(f->data, 0700), 0);
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_OK);
     assert_int_equal(stat(f->data, &info), 0);
     assert_int_equal(info.st_mode & 07777, 0700);
     assert_opens(f);
@@ -159,13 +159,13 @@ static void test_datadir_init__trailing_slashes_and_links(void **state)
     struct fixture *f = *state;
     char path[SCRATCH_PATH_BYTES], link_path[SCRATCH_PATH_BYTES];
     scratch_path(f->root, "data//", path);
-    assert_int_equal(datadir_init(path, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(path, 1, &f->error), STATUS_OK);
     assert_opens(f);
     scratch_path(f->root, "there", path);
     scratch_path(f->root, "link", link_path);
     assert_int_equal(mkdir(path, 0750), 0);
     assert_int_equal(symlink(path, link_path), 0);
-    assert_int_equal(datadir_init(link_path, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(link_path, 1, &f->error), STATUS_OK);
     assert_int_equal(datadir_open(path, DATADIR_READ, &f->datadir, &f->error), STATUS_OK);
 }
 
@@ -176,20 +176,20 @@ static void test_datadir_init__refuses_what_is_not_its_own(void **state)
     assert_int_equal(mkdir(f->data, 0750), 0);
     scratch_path(f->data, "letter.txt", path);
     scratch_write(path, "dear", 4);
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_CANNOT_CREATE);
-    assert_int_equal(datadir_init(path, &f->error), STATUS_CANNOT_CREATE); /* a file */
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_CANNOT_CREATE);
+    assert_int_equal(datadir_init(path, 1, &f->error), STATUS_CANNOT_CREATE); /* a file */
     assert_int_equal(unlink(path), 0);
     scratch_path(f->root, "no/such/parent", path);
-    assert_int_equal(datadir_init(path, &f->error), STATUS_CANNOT_CREATE);
+    assert_int_equal(datadir_init(path, 1, &f->error), STATUS_CANNOT_CREATE);
     assert_int_equal(f->error.status, STATUS_CANNOT_CREATE);
     assert_non_null(strstr(f->error.text, "/no/such first"));
     /* Data without FORMAT is damage, not an unfinished init. */
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_OK);
     scratch_path(f->data, "FORMAT", path);
     assert_int_equal(unlink(path), 0);
     scratch_path(f->data, "book/data.mdb", path);
     scratch_write(path, "money", 5);
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_CANNOT_CREATE);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_CANNOT_CREATE);
     assert_int_equal(scratch_size(path), 5);
 }
 
@@ -199,9 +199,9 @@ static void test_datadir_init__mount_point_is_filled(void **state)
     assert_int_equal(mkdir(f->data, 0750), 0);
     if (!scratch_mount(f->data, 1 << 20))
         skip();
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_OK);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_OK);
     assert_opens(f);
-    assert_int_equal(datadir_init(f->data, &f->error), STATUS_EXISTS);
+    assert_int_equal(datadir_init(f->data, 1, &f->error), STATUS_EXISTS);
     assert_int_equal(count_entries(f->root), 1);
 }
 
@@ -219,7 +219,7 @@ static void test_datadir_init__full_disk_leaves_nothing(void **state)
     scratch_path(f->data, "filler", filler);
     scratch_path(path, "target", target);
     scratch_write(filler, page, sizeof(page));
-    assert_int_equal(datadir_init(target, &f->error), STATUS_NO_SPACE);
+    assert_int_equal(datadir_init(target, 1, &f->error), STATUS_NO_SPACE);
     assert_non_null(strstr(f->error.text, ": free space and run again"));
     assert_int_equal(count_entries(path), 0);
 }
@@ -228,7 +228,7 @@ static int init_and_die(void *context)
 {
     struct fixture *f = context;
     calls_left = f->kill_at;
-    return (int)datadir_init(f->data, &f->error);
+    return (int)datadir_init(f->data, 1, &f->error);
 }
 
 /* Killed before its n-th change, for every n: either the whole directory is there, or nothing opens
@@ -249,7 +249,7 @@ static void kill_everywhere(struct fixture *f, bool in_place)
         assert_true(status == STATUS_OK || (status == STATUS_NOT_FOUND && !finished));
         if (status == STATUS_OK)
             datadir_close(&f->datadir);
-        enum status again = datadir_init(f->data, &f->error);
+        enum status again = datadir_init(f->data, 1, &f->error);
         assert_int_equal(again, status == STATUS_OK ? STATUS_EXISTS : STATUS_OK);
         assert_opens(f);
         if (in_place)

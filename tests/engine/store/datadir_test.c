@@ -26,7 +26,7 @@ static int setup(void **state)
     scratch_path(f->root, "data", f->data);
     scratch_path(f->data, "FORMAT", f->format);
     *state = f;
-    return datadir_init(f->data, &f->error) == STATUS_OK ? 0 : -1;
+    return datadir_init(f->data, 1, &f->error) == STATUS_OK ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -82,6 +82,83 @@ static void test_datadir__second_writer_is_refused_with_the_pid(void **state)
     assert_int_equal(scratch_child(open_to_read, f), STATUS_OK);
     datadir_close(&f->datadir);
     assert_int_equal(scratch_child(open_to_write, f), STATUS_OK);
+}
+
+static int open_as(void *context, enum datadir_mode mode)
+{
+    struct fixture *f = context;
+    enum status status = datadir_open(f->data, mode, &f->datadir, &f->error);
+    if (status == STATUS_OK)
+        datadir_close(&f->datadir);
+    return (int)status;
+}
+
+static int open_book(void *context)
+{
+    return open_as(context, DATADIR_WRITE_BOOK);
+}
+
+static int open_ledgers(void *context)
+{
+    return open_as(context, DATADIR_WRITE_LEDGERS);
+}
+
+static int open_all(void *context)
+{
+    return open_as(context, DATADIR_WRITE);
+}
+
+static void test_datadir__book_and_ledgers_have_a_writer_each(void **state)
+{
+    static const struct {
+        enum datadir_mode mode;
+        enum status book, ledgers;
+    } cases[] = {
+        {DATADIR_WRITE, STATUS_LOCKED, STATUS_LOCKED},
+        {DATADIR_WRITE_BOOK, STATUS_LOCKED, STATUS_OK},
+        {DATADIR_WRITE_LEDGERS, STATUS_OK, STATUS_LOCKED},
+        {DATADIR_READ, STATUS_OK, STATUS_OK},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        assert_int_equal(datadir_open(f->data, cases[i].mode, &f->datadir, &f->error), STATUS_OK);
+        assert_int_equal(f->datadir.book_lock_fd >= 0, cases[i].book == STATUS_LOCKED);
+        assert_int_equal(f->datadir.lock_fd >= 0, cases[i].ledgers == STATUS_LOCKED);
+        assert_int_equal(scratch_child(open_book, f), cases[i].book);
+        assert_int_equal(scratch_child(open_ledgers, f), cases[i].ledgers);
+        assert_int_equal(scratch_child(open_all, f),
+                         cases[i].mode == DATADIR_READ ? STATUS_OK : STATUS_LOCKED);
+        /* Who was turned away by the second lock has let go of the first. */
+        assert_int_equal(scratch_child(open_book, f), cases[i].book);
+        datadir_close(&f->datadir);
+        assert_int_equal(scratch_child(open_all, f), STATUS_OK);
+    }
+}
+
+static int lock_the_other(void *context)
+{
+    struct fixture *f = context;
+    struct datadir own;
+    uint64_t holder = 0;
+    if (datadir_open(f->data, DATADIR_WRITE_BOOK, &own, &f->error) != STATUS_OK)
+        return 100;
+    enum status status = datadir_lock_ledgers(&own, &holder, &f->error);
+    if (status == STATUS_LOCKED && holder != (uint64_t)getppid())
+        return 101;
+    datadir_close(&own);
+    return (int)status;
+}
+
+static void test_datadir__second_lock_is_taken_later_or_names_its_holder(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(datadir_open(f->data, DATADIR_WRITE_LEDGERS, &f->datadir, &f->error),
+                     STATUS_OK);
+    assert_int_equal(scratch_child(lock_the_other, f), STATUS_LOCKED);
+    assert_int_equal(datadir_lock_book(&f->datadir, NULL, &f->error), STATUS_OK);
+    assert_int_equal(scratch_child(lock_the_other, f), 100);
+    datadir_close(&f->datadir);
+    assert_int_equal(scratch_child(lock_the_other, f), STATUS_OK);
 }
 
 static int take_and_die(void *context)
@@ -202,7 +279,7 @@ static void test_datadir__too_long_path_is_refused(void **state)
     static char path[8000];
     memset(path, 'a', sizeof(path) - 1);
     assert_int_not_equal(datadir_open(path, DATADIR_READ, &f->datadir, &f->error), STATUS_OK);
-    assert_int_equal(datadir_init(path, &f->error), STATUS_CANNOT_CREATE);
+    assert_int_equal(datadir_init(path, 1, &f->error), STATUS_CANNOT_CREATE);
 }
 
 int main(void)
@@ -211,6 +288,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_datadir__opens_what_init_made),
         TEST(test_datadir__second_writer_is_refused_with_the_pid),
+        TEST(test_datadir__book_and_ledgers_have_a_writer_each),
+        TEST(test_datadir__second_lock_is_taken_later_or_names_its_holder),
         TEST(test_datadir__lock_of_a_killed_writer_is_gone),
         TEST(test_datadir__holder_without_a_pid_still_refuses),
         TEST(test_datadir__elsewhere_is_not_found_with_a_hint),

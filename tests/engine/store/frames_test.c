@@ -14,6 +14,7 @@
 
 static int fail_fdatasync_errno;
 static int fail_write_errno;
+static bool refuse_direct; /* a file system that opens with O_DIRECT and does not write with it */
 static size_t
     write_bytes_max; /* of one call, when not 0: short writes; with an errno: what still fits */
 
@@ -29,6 +30,10 @@ int fdatasync(int fd)
 
 ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
 {
+    if (refuse_direct && (fcntl(fd, F_GETFL) & O_DIRECT)) {
+        errno = EINVAL;
+        return -1;
+    }
     if (fail_write_errno && write_bytes_max == 0) {
         errno = fail_write_errno;
         return -1;
@@ -43,17 +48,24 @@ ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
 }
 
 struct fixture {
+    bool aligned;
     char root[SCRATCH_PATH_BYTES];
     char log[SCRATCH_PATH_BYTES];
     struct frames *frames;
     struct error error;
 };
 
+/* Each test runs on a packed log and, with this as its first state, on an aligned one, whose segments are made
+ * larger as its frames are. */
+static int aligned_log;
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
+    f->aligned = *state == &aligned_log;
     fail_fdatasync_errno = fail_write_errno = 0;
     write_bytes_max = 0;
+    refuse_direct = false;
     scratch_make(f->root);
     scratch_path(f->root, "log", f->log);
     *state = f;
@@ -74,7 +86,9 @@ static void open_log(struct fixture *f, uint64_t segment_bytes)
 {
     frames_close(f->frames);
     f->frames = NULL;
-    enum status status = frames_open(f->log, segment_bytes, &f->frames, NULL, &f->error);
+    struct frames_options options = {
+        .segment_bytes = f->aligned ? segment_bytes * 64 : segment_bytes, .aligned = f->aligned};
+    enum status status = frames_open(f->log, options, &f->frames, NULL, &f->error);
     if (status != STATUS_OK)
         fail_msg("%s: %s", f->error.file, f->error.text);
 }
@@ -215,6 +229,100 @@ static void test_frames__visitor_may_append(void **state)
     assert_frames(f, f->frames, 0, 1, 100);
 }
 
+static void test_frames__buffers_are_appended_in_place_and_again(void **state)
+{
+    struct fixture *f = *state;
+    struct frame_buffer buffer;
+    assert_int_equal(frame_buffer_init(&buffer, 61, &f->error), STATUS_OK);
+    assert_int_equal((uintptr_t)buffer.payload % 8, 0);
+    assert_int_equal(buffer.length, 0);
+    open_log(f, 1000);
+    for (uint64_t n = 1; n <= 150; n++) {
+        char text[64];
+        uint64_t sequence;
+        struct slice payload = payload_of(n, text);
+        memset(buffer.payload, 'x', buffer.capacity); /* what was there before is no padding */
+        memcpy(buffer.payload, payload.data, payload.length);
+        buffer.length = payload.length;
+        assert_int_equal(
+            frames_append_buffer(f->frames, (uint32_t)n * 3, &buffer, &sequence, &f->error),
+            STATUS_OK);
+        assert_int_equal(sequence, n);
+    }
+    frame_buffer_fini(&buffer);
+    frame_buffer_fini(&buffer);
+    assert_frames(f, f->frames, 0, 1, 150);
+    open_log(f, 1000);
+    assert_frames(f, f->frames, 0, 1, 150);
+}
+
+static void test_frames__buffer_that_did_not_fit_is_appended_again(void **state)
+{
+    struct fixture *f = *state;
+    struct frame_buffer buffer;
+    char text[64];
+    assert_int_equal(frame_buffer_init(&buffer, 61, &f->error), STATUS_OK);
+    open_log(f, 1000);
+    append(f, 4);
+    memcpy(buffer.payload, payload_of(5, text).data, 5);
+    buffer.length = 5;
+    fail_write_errno = ENOSPC;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(frames_append_buffer(f->frames, 15, &buffer, NULL, &f->error),
+                         STATUS_NO_SPACE);
+    fail_write_errno = 0;
+    assert_int_equal(frames_append_buffer(f->frames, 15, &buffer, NULL, &f->error), STATUS_OK);
+    frame_buffer_fini(&buffer);
+    append(f, 3);
+    assert_frames(f, f->frames, 0, 1, 8);
+}
+
+static void test_frames__file_system_that_refuses_direct_writes_is_written_buffered(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f, 500);
+    append(f, 3);
+    refuse_direct = true;
+    append(f, 40);
+    open_log(f, 500);
+    append(f, 40);
+    assert_int_equal(frames_sync(f->frames, &f->error), STATUS_OK);
+    assert_frames(f, f->frames, 0, 1, 83);
+}
+
+static void test_frames__alignment_changes_with_the_next_segment(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 4; i++) {
+        open_log(f, 300);
+        append(f, 30);
+        assert_frames(f, f->frames, 0, 1, frames_last_sequence(f->frames));
+        f->aligned = !f->aligned;
+    }
+    struct frames *reader;
+    assert_int_equal(frames_open_read(f->log, &reader, &f->error), STATUS_OK);
+    assert_frames(f, reader, 0, 1, 120);
+    frames_close(reader);
+}
+
+static void test_frames__frames_of_an_aligned_log_begin_at_pages(void **state)
+{
+    struct fixture *f = *state;
+    char path[SCRATCH_PATH_BYTES];
+    open_log(f, 1 << 20);
+    append(f, 10);
+    scratch_path(f->log, "00000001.seg", path);
+    assert_int_equal(scratch_size(path), frames_bytes(f->frames));
+    if (f->aligned)
+        assert_int_equal(scratch_size(path), 11 * FRAME_ALIGNMENT);
+    else
+        assert_true(scratch_size(path) < FRAME_ALIGNMENT);
+    struct frames_cost cost = frames_cost(f->frames);
+    assert_int_equal(cost.bytes, frames_bytes(f->frames));
+    assert_int_equal(cost.syncs, 0);
+    assert_true(cost.calls >= 10 && cost.calls < 30);
+}
+
 struct big {
     size_t length;
     unsigned count;
@@ -264,7 +372,8 @@ static int append_many(void *context)
 {
     struct fixture *f = context;
     fail_write_errno = 0;
-    write_bytes_max = 13; /* frames grow in many small steps under the reader's eyes */
+    write_bytes_max =
+        f->aligned ? 1536 : 13; /* frames grow in many small steps under the reader's eyes */
     for (uint64_t n = 1; n <= 4000; n++) {
         char buffer[64];
         if (frames_append(f->frames, (uint32_t)n * 3, payload_of(n, buffer), NULL, &f->error) !=
@@ -311,7 +420,7 @@ static void test_frames__short_writes_are_carried_on(void **state)
 {
     struct fixture *f = *state;
     open_log(f, 1000);
-    write_bytes_max = 5;
+    write_bytes_max = f->aligned ? 512 : 5;
     append(f, 100);
     write_bytes_max = 0;
     open_log(f, 1000);
@@ -356,8 +465,9 @@ static void test_frames__full_disk_cuts_the_partial_frame(void **state)
     open_log(f, 1 << 20);
     append(f, 100);
     uint64_t bytes = frames_bytes(f->frames);
-    const size_t frame_bytes = 32 + 40; /* header, 101 % 61 bytes of payload */
-    for (size_t fits = 0; fits < frame_bytes; fits++) {
+    /* header, 101 % 61 bytes of payload */
+    const size_t frame_bytes = f->aligned ? FRAME_ALIGNMENT : 32 + 40;
+    for (size_t fits = 0; fits < frame_bytes; fits += f->aligned ? 97 : 1) {
         char buffer[64];
         uint64_t sequence = 4711;
         fail_write_errno = ENOSPC;
@@ -454,13 +564,22 @@ static void test_frames__killed_writer_leaves_its_frames(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                                                 \
+    {#name, name, setup, teardown, NULL},                                                          \
+    {                                                                                              \
+#name " (aligned)", name, setup, teardown, &aligned_log                                    \
+    }
     const struct CMUnitTest tests[] = {
         TEST(test_frames__new_log_is_empty),
         TEST(test_frames__come_back_in_order_across_segments),
         TEST(test_frames__walk_starts_anywhere),
         TEST(test_frames__visitor_stops_the_walk),
         TEST(test_frames__visitor_may_append),
+        TEST(test_frames__buffers_are_appended_in_place_and_again),
+        TEST(test_frames__buffer_that_did_not_fit_is_appended_again),
+        TEST(test_frames__file_system_that_refuses_direct_writes_is_written_buffered),
+        TEST(test_frames__alignment_changes_with_the_next_segment),
+        TEST(test_frames__frames_of_an_aligned_log_begin_at_pages),
         TEST(test_frames__largest_frame_passes),
         TEST(test_frames__reader_follows_the_writer),
         TEST(test_frames__reader_runs_while_another_process_appends),
