@@ -503,6 +503,7 @@ enum status snapshot_compile(const struct entry_list *const *lists, uint32_t lis
         snapshot_free(snapshot);
         return status;
     }
+    snapshot_index_build(snapshot);
     *ret = snapshot;
     return STATUS_OK;
 }

@@ -9,33 +9,38 @@
 #define MACHINE  (TIMES_CPUNUMBER | TIMES_CPUSPEED | TIMES_MEMORY)
 
 /* In order of usage type: 1-14, then 21-31. The size of 26 stands in the record's description. */
-const struct meter meter_table[METER_BUILTIN_COUNT] = {
-    {1, "vm.running", HOURS, MACHINE},
-    {2, "vm.allocated", HOURS, MACHINE},
-    {3, "ip.address", HOURS, 0},
-    {4, "network.sent", BYTES, 0},
-    {5, "network.received", BYTES, 0},
-    {6, "volume", HOURS, TIMES_SIZE},
-    {7, "template", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE},
-    {8, "iso", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE},
-    {9, "snapshot", HOURS, TIMES_SIZE},
-    {10, "securitygroup", HOURS, 0},
-    {11, "loadbalancer.rule", HOURS, 0},
-    {12, "portforwarding.rule", HOURS, 0},
-    {13, "network.offering", HOURS, 0},
-    {14, "vpn.user", HOURS, 0},
-    {21, "disk.read.requests", REQUESTS, 0},
-    {22, "disk.write.requests", REQUESTS, 0},
-    {23, "disk.read.bytes", BYTES, 0},
-    {24, "disk.write.bytes", BYTES, 0},
-    {25, "vmsnapshot", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE},
-    {26, "volume.secondary", HOURS, TIMES_SIZE},
-    {27, "vmsnapshot.primary", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE},
-    {28, "backup", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE},
-    {29, "bucket", "byte", DIMENSION_BYTES, true, 0},
-    {30, "network", HOURS, 0},
-    {31, "vpc", HOURS, 0},
-};
+#define METERS(ROW)                                                                                \
+    ROW(1, "vm.running", HOURS, MACHINE)                                                           \
+    ROW(2, "vm.allocated", HOURS, MACHINE)                                                         \
+    ROW(3, "ip.address", HOURS, 0)                                                                 \
+    ROW(4, "network.sent", BYTES, 0)                                                               \
+    ROW(5, "network.received", BYTES, 0)                                                           \
+    ROW(6, "volume", HOURS, TIMES_SIZE)                                                            \
+    ROW(7, "template", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE)                                      \
+    ROW(8, "iso", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE)                                           \
+    ROW(9, "snapshot", HOURS, TIMES_SIZE)                                                          \
+    ROW(10, "securitygroup", HOURS, 0)                                                             \
+    ROW(11, "loadbalancer.rule", HOURS, 0)                                                         \
+    ROW(12, "portforwarding.rule", HOURS, 0)                                                       \
+    ROW(13, "network.offering", HOURS, 0)                                                          \
+    ROW(14, "vpn.user", HOURS, 0)                                                                  \
+    ROW(21, "disk.read.requests", REQUESTS, 0)                                                     \
+    ROW(22, "disk.write.requests", REQUESTS, 0)                                                    \
+    ROW(23, "disk.read.bytes", BYTES, 0)                                                           \
+    ROW(24, "disk.write.bytes", BYTES, 0)                                                          \
+    ROW(25, "vmsnapshot", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE)                                   \
+    ROW(26, "volume.secondary", HOURS, TIMES_SIZE)                                                 \
+    ROW(27, "vmsnapshot.primary", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE)                           \
+    ROW(28, "backup", HOURS, TIMES_SIZE | TIMES_VIRTUALSIZE)                                       \
+    ROW(29, "bucket", "byte", DIMENSION_BYTES, true, 0)                                            \
+    ROW(30, "network", HOURS, 0)                                                                   \
+    ROW(31, "vpc", HOURS, 0)
+
+#define METER(type, name, ...)      {type, name, __VA_ARGS__},
+#define METER_NAME(type, name, ...) {"" name, sizeof(name) - 1},
+
+const struct meter meter_table[METER_BUILTIN_COUNT] = {METERS(METER)};
+const struct slice meter_names[METER_BUILTIN_COUNT] = {METERS(METER_NAME)};
 
 static const struct {
     const char *name;
@@ -66,7 +71,7 @@ const struct meter *meter_by_usage_type(int type)
 const struct meter *meter_by_name(struct slice name)
 {
     for (size_t i = 0; i < METER_BUILTIN_COUNT; i++)
-        if (slice_is(name, meter_table[i].name))
+        if (slice_equal(name, meter_names[i]))
             return &meter_table[i];
     return NULL;
 }

@@ -33,6 +33,12 @@ struct meter {
 #define METER_BUILTIN_COUNT 25
 
 extern const struct meter meter_table[METER_BUILTIN_COUNT];
+extern const struct slice meter_names[METER_BUILTIN_COUNT]; /* the same names, measured */
+/* The name of a meter of the table. */
+static inline struct slice meter_name(const struct meter *meter)
+{
+    return meter_names[meter - meter_table];
+}
 /* NULL when the type is not one of 1-14, 21-31. */
 const struct meter *meter_by_usage_type(int type);
 const struct meter *meter_by_name(struct slice name);

@@ -167,6 +167,8 @@ struct payer_entry {
     uint32_t account;
 };
 
+struct snapshot_index; /* engine/rate/snapshot_index.h */
+
 struct snapshot {
     struct arena arena;
     uint64_t
@@ -193,10 +195,16 @@ struct snapshot {
     uint32_t budget_count;
     struct zone *const *zones; /* freed with the snapshot */
     uint32_t zone_count;
+    const struct snapshot_index *index; /* see snapshot_index_build */
 };
 
 /* Frees the zones, the arena and the struct itself, which came from malloc. NULL is fine. */
 void snapshot_free(struct snapshot *snapshot);
+
+/* Builds, in the snapshot's arena, the tables that resolving reads: the last step of making a snapshot,
+ * whose arrays, and what they point at, must not change afterwards.
+ * Cost: linear in payers, and in the rows of distinct charges; 40 years of month boundaries a zone. */
+void snapshot_index_build(struct snapshot *snapshot);
 
 /* The account that pays for an account or project id, or INDEX_NONE. */
 uint32_t snapshot_payer(const struct snapshot *snapshot, struct slice id);
@@ -211,13 +219,16 @@ uint32_t snapshot_version_at(const struct snapshot *snapshot, uint32_t family, s
  * others unchanged. */
 struct slice snapshot_attribute_name(struct slice name);
 
-/* What resolving needs to know of a series. Attributes have canonical names, sorted by name. */
+/* What resolving needs to know of a series. Attributes have canonical names, sorted by name, each once. */
 struct series_view {
     struct slice payer_id; /* account id, or project id */
     struct slice meter_name;
     const struct meter *meter; /* NULL for others */
     const struct where_term *attributes;
     uint32_t attribute_count;
+    /* By attribute code (rate/attribute.h), position in `attributes` + 1, 0 where absent: ATTRIBUTE_CODES bytes. NULL: not at hand,
+     * resolving finds out. */
+    const uint8_t *positions;
 };
 
 #define RESOLVE_PLANS_MAX 16
@@ -247,8 +258,9 @@ struct resolution {
 /* payer -> account -> catalogue -> card family -> version at the instant -> charges of the meter -> most specific row of each (most where
  * terms; ties were refused by the checks) -> its plan in the account's currency, else the catalogue's, where prices are given natively,
  * else in the card's. A charge whose `times` attribute the series lacks (or bears as something else than an integer >= 0) is passed over.
- * A zone that is NULL counts as UTC. Errors: RANGE (over RESOLVE_PLANS_MAX).
- * Cost: four binary searches, the period's two instants, and the rows of the meter's charges; about a microsecond. */
+ * A zone that is NULL counts as UTC. Plans and multipliers past plan_count are not written. Errors: RANGE (over RESOLVE_PLANS_MAX).
+ * Cost: a table look-up for payer, period and meter; for each charge of the meter one for each distinct set of names in its rows'
+ * `where`, however many rows it has. About 100 ns while the tables are in the cache. */
 MUST_USE enum status snapshot_resolve(const struct snapshot *snapshot,
                                       const struct series_view *series, struct instant at,
                                       struct resolution *ret);

@@ -210,6 +210,7 @@ static int set_up(void **state)
                                     .account_count = 4,
                                     .payers = payers,
                                     .payer_count = COUNT_OF(payers)};
+    snapshot_index_build(&f->snapshot);
     *state = f;
     return 0;
 }
@@ -217,6 +218,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
+    arena_fini(&f->snapshot.arena);
     zone_free(f->berlin);
     zone_free(f->kolkata);
     free(f);
@@ -237,10 +239,12 @@ static void test_snapshot__lookups_find_every_entry_and_nothing_else(void **stat
     assert_int_equal(snapshot_payer(s, SLICE("")), INDEX_NONE);
     assert_int_equal(snapshot_family(s, SLICE("public-eu")), 0);
     assert_int_equal(snapshot_family(s, SLICE("public")), INDEX_NONE);
-    const struct snapshot empty = {0};
+    struct snapshot empty = {0};
+    snapshot_index_build(&empty);
     assert_int_equal(snapshot_payer(&empty, SLICE("acme")), INDEX_NONE);
     assert_int_equal(snapshot_account(&empty, SLICE("acme")), INDEX_NONE);
     assert_int_equal(snapshot_family(&empty, SLICE("acme")), INDEX_NONE);
+    arena_fini(&empty.arena);
 }
 
 static void test_snapshot__version_in_force_is_half_open(void **state)
@@ -504,6 +508,26 @@ static void test_snapshot__resolve_finds_the_plans(void **state)
     }
 }
 
+/* The fixture's snapshot as its arrays are now. */
+static struct snapshot indexed_anew(const struct fixture *f)
+{
+    struct snapshot snapshot = f->snapshot;
+    snapshot.index = NULL;
+    arena_init(&snapshot.arena);
+    snapshot_index_build(&snapshot);
+    return snapshot;
+}
+
+static uint32_t first_plan(const struct fixture *f, const struct series_view *view)
+{
+    struct resolution r;
+    struct snapshot snapshot = indexed_anew(f);
+    assert_int_equal(snapshot_resolve(&snapshot, view, (struct instant){OCTOBER_1}, &r), STATUS_OK);
+    assert_true(r.plan_count > 0);
+    arena_fini(&snapshot.arena);
+    return r.plans[0];
+}
+
 static void test_snapshot__catalogue_currency_counts_after_the_accounts(void **state)
 {
     struct fixture *f = *state;
@@ -512,48 +536,48 @@ static void test_snapshot__catalogue_currency_counts_after_the_accounts(void **s
                                .meter_name = S("vm.running"),
                                .attributes = attributes,
                                .attribute_count = 1};
-    struct resolution r;
     f->accounts[1].catalogue = 0;
     f->accounts[1].currency = (struct currency)CODE('S', 'E', 'K');
-    assert_int_equal(snapshot_resolve(&f->snapshot, &view, (struct instant){OCTOBER_1}, &r),
-                     STATUS_OK);
-    assert_int_equal(r.plans[0], PLAN_SMALL_USD);
+    assert_int_equal(first_plan(f, &view), PLAN_SMALL_USD);
     f->accounts[1].currency = (struct currency)INR;
-    assert_int_equal(snapshot_resolve(&f->snapshot, &view, (struct instant){OCTOBER_1}, &r),
-                     STATUS_OK);
-    assert_int_equal(r.plans[0], PLAN_SMALL_INR);
+    assert_int_equal(first_plan(f, &view), PLAN_SMALL_INR);
     f->accounts[1].catalogue = 1;
     f->accounts[1].currency = (struct currency)EUR;
 }
 
-static void test_snapshot__too_many_charges_are_refused(void **state)
+/* One version, in which the same charge stands `count` times, until the middle of October. */
+static enum status resolve_many(const struct fixture *f, uint32_t count, int64_t at,
+                                struct resolution *r)
 {
-    struct fixture *f = *state;
     uint32_t many[RESOLVE_PLANS_MAX + 1];
     for (size_t i = 0; i < COUNT_OF(many); i++)
         many[i] = CHARGE_SMALL;
     struct version version = f->versions[0];
     version.charges = many;
-    version.charge_count = RESOLVE_PLANS_MAX;
-    struct snapshot snapshot = f->snapshot;
+    version.charge_count = count;
     const struct card_family family = {S("public-eu"), 0, 1};
-    snapshot.versions = &version;
-    snapshot.version_count = 1;
-    snapshot.families = &family;
+    struct fixture with = *f;
+    with.snapshot.versions = &version;
+    with.snapshot.version_count = 1;
+    with.snapshot.families = &family;
+    struct snapshot snapshot = indexed_anew(&with);
     struct series_view view = {.payer_id = S("beta"), .meter_name = S("vm.running")};
+    enum status status = snapshot_resolve(&snapshot, &view, (struct instant){at}, r);
+    arena_fini(&snapshot.arena);
+    return status;
+}
+
+static void test_snapshot__too_many_charges_are_refused(void **state)
+{
+    struct fixture *f = *state;
     struct resolution r = {.account = 77};
-    version.charge_count = RESOLVE_PLANS_MAX + 1;
-    assert_int_equal(snapshot_resolve(&snapshot, &view, (struct instant){OCTOBER_1}, &r),
-                     STATUS_RANGE);
+    assert_int_equal(resolve_many(f, RESOLVE_PLANS_MAX + 1, OCTOBER_1, &r), STATUS_RANGE);
     assert_int_equal(r.account, 77);
-    version.charge_count = RESOLVE_PLANS_MAX;
-    assert_int_equal(snapshot_resolve(&snapshot, &view, (struct instant){OCTOBER_1}, &r),
-                     STATUS_OK);
+    assert_int_equal(resolve_many(f, RESOLVE_PLANS_MAX, OCTOBER_1, &r), STATUS_OK);
     assert_int_equal(r.plan_count, RESOLVE_PLANS_MAX);
     /* A gap between versions (none is made today): nothing in force, from where the last one ended.
      */
-    assert_int_equal(snapshot_resolve(&snapshot, &view, (struct instant){OCTOBER_15 + 5}, &r),
-                     STATUS_OK);
+    assert_int_equal(resolve_many(f, RESOLVE_PLANS_MAX, OCTOBER_15 + 5, &r), STATUS_OK);
     assert_int_equal(r.reason, UNPRICED_NO_CARD);
     assert_true(r.from.seconds == OCTOBER_15 && r.to.seconds == NOVEMBER_1 - HOURS);
 }
