@@ -4,28 +4,23 @@
 
 #define DEFINITION_FORMAT 1
 
-/* Attribute names that CloudStack's records bear are stored as one byte; order is on disk: append
- * only. 0: the name follows. */
-static const char *const name_codes[] = {
-    NULL,       "cpunumber",   "cpuspeed", "description", "isdefault", "issourcenat",
-    "issystem", "memory",      "network",  "offering",    "resource",  "size",
-    "template", "virtualsize", "vm",       "vpc",         "zone",
-};
-#define NAME_CODES (sizeof(name_codes) / sizeof(name_codes[0]))
+static_assert(NAME_CODES == ATTRIBUTE_CODES, "codes are those of rate/attribute.h");
+static_assert(IDENTITY_ATTRIBUTE + NAME_CODES <= IDENTITY_PARTS, "each code has its keys");
 
-static uint8_t code_of(struct slice name)
+enum name_code definition_name_code(struct slice name)
 {
-    for (size_t i = 1; i < NAME_CODES; i++)
-        if (slice_is(name, name_codes[i]))
-            return (uint8_t)i;
-    return 0;
+    return (enum name_code)attribute_code(name);
 }
 
-void definition_pack(const struct definition *definition, struct packer *packer,
-                     size_t *ret_identity_bytes)
+static inline enum name_code code_of(const struct definition *definition, uint32_t attribute)
+{
+    return definition->coded ? (enum name_code)definition->codes[attribute]
+                             : definition_name_code(definition->attributes[attribute].name);
+}
+
+void definition_pack(const struct definition *definition, struct packer *packer)
 {
     assert(definition->attribute_count <= DEFINITION_ATTRIBUTES_MAX);
-    size_t begin = packer->length;
     pack_u8(packer, DEFINITION_FORMAT);
     pack_u8(packer, definition->usage_type);
     pack_u8(packer, definition->payer_kind);
@@ -35,53 +30,64 @@ void definition_pack(const struct definition *definition, struct packer *packer,
     pack_varint(packer, definition->attribute_count);
     for (uint32_t i = 0; i < definition->attribute_count; i++) {
         const struct where_term *attribute = &definition->attributes[i];
-        assert(i == 0 || slice_compare(definition->attributes[i - 1].name, attribute->name) < 0);
-        uint8_t code = code_of(attribute->name);
+        uint8_t code = (uint8_t)code_of(definition, i);
+        /* Codes are in the order of their names. */
+        assert(i == 0 || (code && code_of(definition, i - 1) < code) ||
+               slice_compare(definition->attributes[i - 1].name, attribute->name) < 0);
         pack_u8(packer, code);
         if (!code)
             pack_slice(packer, attribute->name);
         pack_slice(packer, attribute->value);
     }
-    *ret_identity_bytes = packer->length - begin;
     pack_slice(packer, definition->account_name);
     pack_slice(packer, definition->domain);
     pack_slice(packer, definition->name);
     pack_slice(packer, definition->description);
 }
 
-enum status definition_unpack(struct slice packed, struct definition *ret)
+/* unpack_slice, without a call for what is shorter than 128 bytes: nearly all is. After a failure
+ * what comes out means nothing, as with unpack_slice. */
+static inline struct slice take_slice(struct unpacker *in)
 {
-    struct unpacker in;
-    unpack_init(&in, packed);
-    if (unpack_u8(&in) != DEFINITION_FORMAT)
+    size_t left = (size_t)(in->end - in->at);
+    if (left == 0 || (uint8_t)in->at[0] >= 0x80 || (uint8_t)in->at[0] > left - 1)
+        return unpack_slice(in);
+    struct slice taken = {in->at + 1, (uint8_t)in->at[0]};
+    in->at += 1 + taken.length;
+    return taken;
+}
+
+static inline uint8_t take_u8(struct unpacker *in)
+{
+    return in->at < in->end ? (uint8_t)*in->at++ : unpack_u8(in);
+}
+
+/* What stands before the attributes. */
+struct head {
+    uint8_t usage_type;
+    uint8_t payer_kind;
+    struct slice source;
+    struct slice meter_name;
+    const struct meter *meter;
+    struct slice payer_id;
+};
+
+static inline enum status head_unpack(struct unpacker *in, struct head *ret)
+{
+    if (take_u8(in) != DEFINITION_FORMAT)
         return STATUS_CORRUPT;
-    ret->usage_type = unpack_u8(&in);
-    ret->payer_kind = unpack_u8(&in);
-    ret->source = unpack_slice(&in);
-    ret->meter_name = unpack_slice(&in);
-    ret->payer_id = unpack_slice(&in);
-    uint64_t count = unpack_varint(&in);
-    if (in.failed || count > DEFINITION_ATTRIBUTES_MAX)
+    ret->usage_type = take_u8(in);
+    ret->payer_kind = take_u8(in);
+    ret->source = take_slice(in);
+    ret->meter_name = take_slice(in);
+    ret->payer_id = take_slice(in);
+    if (in->failed || ret->payer_kind < PAYER_ACCOUNT || ret->payer_kind > PAYER_NAME)
         return STATUS_CORRUPT;
-    ret->attribute_count = (uint32_t)count;
-    for (uint32_t i = 0; i < count; i++) {
-        uint8_t code = unpack_u8(&in);
-        if (code >= NAME_CODES)
-            return STATUS_CORRUPT;
-        ret->attributes[i].name = code ? slice_string(name_codes[code]) : unpack_slice(&in);
-        ret->attributes[i].value = unpack_slice(&in);
-    }
-    ret->account_name = unpack_slice(&in);
-    ret->domain = unpack_slice(&in);
-    ret->name = unpack_slice(&in);
-    ret->description = unpack_slice(&in);
-    if (in.failed || !unpack_at_end(&in))
-        return STATUS_CORRUPT;
-    ret->meter = ret->usage_type ? meter_by_usage_type(ret->usage_type) : NULL;
     if (ret->usage_type) {
+        ret->meter = meter_by_usage_type(ret->usage_type);
         if (!ret->meter)
             return STATUS_CORRUPT;
-        ret->meter_name = slice_string(ret->meter->name);
+        ret->meter_name = meter_name(ret->meter);
     } else {
         /* A plain event may use one of CloudStack's meters: it then has its base unit and pricing.
          */
@@ -90,12 +96,98 @@ enum status definition_unpack(struct slice packed, struct definition *ret)
     return STATUS_OK;
 }
 
-struct hash128 definition_hash(struct slice identity, uint64_t seed)
+/* `positions` may be NULL. */
+static inline enum status attributes_unpack(struct unpacker *in, struct where_term *attributes,
+                                            uint32_t *ret_count, uint8_t *positions)
 {
-    struct hash128 hash = hash128(identity, seed);
-    if (hash.low == 0 && hash.high == 0)
-        hash.low = 1; /* both 0 marks a free slot in the tables */
-    return hash;
+    uint64_t count = unpack_varint(in);
+    if (in->failed || count > DEFINITION_ATTRIBUTES_MAX)
+        return STATUS_CORRUPT;
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t code = take_u8(in);
+        if (code >= ATTRIBUTE_CODES)
+            return STATUS_CORRUPT;
+        attributes[i].name = code ? attribute_names[code] : take_slice(in);
+        attributes[i].value = take_slice(in);
+        if (positions && code)
+            positions[code] = (uint8_t)(i + 1);
+    }
+    *ret_count = (uint32_t)count;
+    return in->failed ? STATUS_CORRUPT : STATUS_OK;
+}
+
+enum status definition_unpack(struct slice packed, struct definition *ret)
+{
+    struct unpacker in;
+    struct head head;
+    unpack_init(&in, packed);
+    if (head_unpack(&in, &head) != STATUS_OK ||
+        attributes_unpack(&in, ret->attributes, &ret->attribute_count, NULL) != STATUS_OK)
+        return STATUS_CORRUPT;
+    ret->coded = false;
+    ret->usage_type = head.usage_type;
+    ret->payer_kind = head.payer_kind;
+    ret->source = head.source;
+    ret->meter_name = head.meter_name;
+    ret->meter = head.meter;
+    ret->payer_id = head.payer_id;
+    ret->account_name = take_slice(&in);
+    ret->domain = take_slice(&in);
+    ret->name = take_slice(&in);
+    ret->description = take_slice(&in);
+    return in.failed || !unpack_at_end(&in) ? STATUS_CORRUPT : STATUS_OK;
+}
+
+enum status definition_peek(struct slice packed, struct definition_key *ret)
+{
+    struct unpacker in;
+    struct head head;
+    unpack_init(&in, packed);
+    memset(ret->positions, 0, sizeof(ret->positions));
+    if (head_unpack(&in, &head) != STATUS_OK ||
+        attributes_unpack(&in, ret->attributes, &ret->view.attribute_count, ret->positions) !=
+            STATUS_OK)
+        return STATUS_CORRUPT;
+    ret->view.payer_id = head.payer_id;
+    ret->view.meter_name = head.meter_name;
+    ret->view.meter = head.meter;
+    ret->view.attributes = ret->attributes;
+    ret->view.positions = ret->positions;
+    return STATUS_OK;
+}
+
+enum status definition_level(struct slice packed, bool *ret)
+{
+    struct unpacker in;
+    struct head head;
+    unpack_init(&in, packed);
+    if (head_unpack(&in, &head) != STATUS_OK)
+        return STATUS_CORRUPT;
+    *ret = head.meter && head.meter->level;
+    return STATUS_OK;
+}
+
+struct hash128 definition_identity(const struct definition *definition,
+                                   const struct identity_keys *keys)
+{
+    assert(definition->payer_kind >= PAYER_ACCOUNT && definition->payer_kind <= PAYER_NAME);
+    struct identity identity = {0};
+    if (definition->usage_type)
+        identity_add_number(&identity, keys, IDENTITY_TYPE, definition->usage_type);
+    else
+        identity_add(&identity, keys, IDENTITY_METER, definition->meter_name);
+    identity_add(&identity, keys, IDENTITY_SOURCE, definition->source);
+    identity_add(&identity, keys, IDENTITY_PAYER + (unsigned)definition->payer_kind,
+                 definition->payer_id);
+    for (uint32_t i = 0; i < definition->attribute_count; i++) {
+        const struct where_term *attribute = &definition->attributes[i];
+        enum name_code code = code_of(definition, i);
+        if (code)
+            identity_add(&identity, keys, IDENTITY_ATTRIBUTE + (unsigned)code, attribute->value);
+        else
+            identity_add_named(&identity, keys, attribute->name, attribute->value);
+    }
+    return identity_hash(&identity, keys);
 }
 
 struct slice definition_attribute(const struct definition *definition, const char *canonical_name)

@@ -6,7 +6,6 @@
 
 #include "mediate/record_builder.h"
 
-#define WINDOW_SECONDS_MAX ((int64_t)10 * 366 * 86400)
 /* 10^18 base units. More is a broken record, and sums of what is left cannot overflow within any
  * believable month. */
 #define QUANTA_MAX ((int128)1000000000000000000 * QUANTA_PER_UNIT)
@@ -21,27 +20,111 @@ bool quarantined(struct usage *usage, const char *format, ...)
     return false;
 }
 
-bool builder_attribute(struct definition *definition, struct usage *usage, struct slice name,
-                       struct slice value)
+static bool given_twice(struct usage *usage, struct slice name)
+{
+    return quarantined(usage, "%.*s is given twice under two names: send it once",
+                       (int)(name.length < 40 ? name.length : 40), name.data);
+}
+
+static bool too_many(struct usage *usage)
+{
+    return quarantined(usage, "more than %d attributes", DEFINITION_ATTRIBUTES_MAX);
+}
+
+/* All names so far have codes, which are in the order of the names. */
+static bool add_coded(struct definition *definition, struct usage *usage, enum name_code code,
+                      struct slice value)
 {
     uint32_t position = definition->attribute_count;
-    while (position > 0 && slice_compare(definition->attributes[position - 1].name, name) > 0)
+    while (position > 0 && definition->codes[position - 1] > code)
         position--;
-    if (position > 0 && slice_equal(definition->attributes[position - 1].name, name))
-        return quarantined(usage, "%.*s is given twice under two names: send it once",
-                           (int)(name.length < 40 ? name.length : 40), name.data);
+    if (position > 0 && definition->codes[position - 1] == code)
+        return given_twice(usage, attribute_names[code]);
     if (definition->attribute_count == DEFINITION_ATTRIBUTES_MAX)
-        return quarantined(usage, "more than %d attributes", DEFINITION_ATTRIBUTES_MAX);
-    for (uint32_t i = definition->attribute_count; i > position; i--)
+        return too_many(usage);
+    for (uint32_t i = definition->attribute_count; i > position; i--) {
         definition->attributes[i] = definition->attributes[i - 1];
-    definition->attributes[position] = (struct where_term){name, value};
+        definition->codes[i] = definition->codes[i - 1];
+    }
+    definition->attributes[position] = (struct where_term){attribute_names[code], value};
+    definition->codes[position] = (uint8_t)code;
     definition->attribute_count++;
     return true;
 }
 
+bool builder_attribute(struct definition *definition, struct usage *usage, struct slice name,
+                       struct slice value)
+{
+    enum name_code code = definition->coded ? definition_name_code(name) : NAME_OTHER;
+    if (code)
+        return add_coded(definition, usage, code, value);
+    uint32_t position = definition->attribute_count;
+    while (position > 0 && slice_compare(definition->attributes[position - 1].name, name) > 0)
+        position--;
+    if (position > 0 && slice_equal(definition->attributes[position - 1].name, name))
+        return given_twice(usage, name);
+    if (definition->attribute_count == DEFINITION_ATTRIBUTES_MAX)
+        return too_many(usage);
+    for (uint32_t i = definition->attribute_count; i > position; i--)
+        definition->attributes[i] = definition->attributes[i - 1];
+    definition->attributes[position] = (struct where_term){name, value};
+    definition->attribute_count++;
+    definition->coded = false;
+    return true;
+}
+
+/* snapshot_attribute_name of each field that can be an attribute; normalise_test.c compares. */
 static struct slice canonical(enum field field)
 {
-    return snapshot_attribute_name(slice_string(field_name(field)));
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+    static const struct slice names[FIELD_COUNT] = {
+        [FIELD_CPUNUMBER] = NAME("cpunumber"),
+        [FIELD_CPUSPEED] = NAME("cpuspeed"),
+        [FIELD_ISDEFAULT] = NAME("isdefault"),
+        [FIELD_ISSOURCENAT] = NAME("issourcenat"),
+        [FIELD_ISSYSTEM] = NAME("issystem"),
+        [FIELD_MEMORY] = NAME("memory"),
+        [FIELD_NETWORKID] = NAME("network"),
+        [FIELD_OFFERINGID] = NAME("offering"),
+        [FIELD_OSCATEGORYID] = NAME("oscategoryid"),
+        [FIELD_OSTYPEID] = NAME("ostypeid"),
+        [FIELD_PROJECT] = NAME("project"),
+        [FIELD_RESOURCE] = NAME("resource"),
+        [FIELD_SIZE] = NAME("size"),
+        [FIELD_TEMPLATEID] = NAME("template"),
+        [FIELD_TYPE] = NAME("type"),
+        [FIELD_USAGEID] = NAME("resource"),
+        [FIELD_VIRTUALMACHINEID] = NAME("vm"),
+        [FIELD_VIRTUALSIZE] = NAME("virtualsize"),
+        [FIELD_VPCID] = NAME("vpc"),
+        [FIELD_ZONE] = NAME("zone"),
+        [FIELD_ZONEID] = NAME("zone"),
+    };
+#undef NAME
+    assert(names[field].length > 0);
+    return names[field];
+}
+
+static bool add_field(struct definition *definition, struct usage *usage, enum field field,
+                      struct slice value)
+{
+    static const uint8_t codes[FIELD_COUNT] = {
+        [FIELD_CPUNUMBER] = NAME_CPUNUMBER, [FIELD_CPUSPEED] = NAME_CPUSPEED,
+        [FIELD_ISDEFAULT] = NAME_ISDEFAULT, [FIELD_ISSOURCENAT] = NAME_ISSOURCENAT,
+        [FIELD_ISSYSTEM] = NAME_ISSYSTEM,   [FIELD_MEMORY] = NAME_MEMORY,
+        [FIELD_NETWORKID] = NAME_NETWORK,   [FIELD_OFFERINGID] = NAME_OFFERING,
+        [FIELD_RESOURCE] = NAME_RESOURCE,   [FIELD_SIZE] = NAME_SIZE,
+        [FIELD_TEMPLATEID] = NAME_TEMPLATE, [FIELD_USAGEID] = NAME_RESOURCE,
+        [FIELD_VIRTUALMACHINEID] = NAME_VM, [FIELD_VIRTUALSIZE] = NAME_VIRTUALSIZE,
+        [FIELD_VPCID] = NAME_VPC,           [FIELD_ZONE] = NAME_ZONE,
+        [FIELD_ZONEID] = NAME_ZONE,
+    };
+    if (codes[field] && definition->coded)
+        return add_coded(definition, usage, (enum name_code)codes[field], value);
+    return builder_attribute(definition, usage, canonical(field), value);
 }
 
 bool builder_text(struct definition *definition, struct usage *usage, const struct record *record,
@@ -50,7 +133,7 @@ bool builder_text(struct definition *definition, struct usage *usage, const stru
     struct slice value = field_slice(record, field);
     if (!field_present(record, field) || value.length == 0)
         return true;
-    return builder_attribute(definition, usage, canonical(field), value);
+    return add_field(definition, usage, field, value);
 }
 
 /* The integer's one spelling: 8192 for 8192, "8192", 8192.0 and 8.192e3. */
@@ -83,7 +166,7 @@ static bool builder_integer(struct definition *definition, struct usage *usage,
         return true;
     struct slice spelled;
     return spell_integer(usage, scratch, text, field_name(field), &spelled) &&
-           builder_attribute(definition, usage, canonical(field), spelled);
+           add_field(definition, usage, field, spelled);
 }
 
 static bool builder_boolean(struct definition *definition, struct usage *usage,
@@ -94,7 +177,7 @@ static bool builder_boolean(struct definition *definition, struct usage *usage,
         return true;
     if (!slice_is(text, "true") && !slice_is(text, "false"))
         return quarantined(usage, "%s is neither true nor false", field_name(field));
-    return builder_attribute(definition, usage, canonical(field), text);
+    return add_field(definition, usage, field, text);
 }
 
 bool builder_sizes_and_flags(struct definition *definition, struct usage *usage,
@@ -271,7 +354,7 @@ static bool plain_when(struct normaliser *normaliser, const struct record_block 
     pack_slice(packer, normaliser->source);
     pack_slice(packer, event_source(block, record));
     pack_slice(packer, id);
-    usage->id = definition_hash(pack_done(packer), normaliser->seed);
+    usage->id = hash128_nonzero(pack_done(packer), normaliser->keys.seed);
     usage->has_id = true;
     return true;
 }
@@ -308,7 +391,8 @@ static bool plain_definition(struct normaliser *normaliser, const struct record_
 
 void normaliser_init(struct normaliser *normaliser, struct slice source, uint64_t seed)
 {
-    *normaliser = (struct normaliser){.source = source, .seed = seed};
+    *normaliser = (struct normaliser){.source = source};
+    identity_keys_init(&normaliser->keys, seed);
     pack_init(&normaliser->packer);
     pack_init(&normaliser->scratch);
 }
@@ -350,6 +434,7 @@ void normalise(struct normaliser *normaliser, const struct record_block *block,
     definition.usage_type = 0;
     definition.source = normaliser->source;
     definition.attribute_count = 0;
+    definition.coded = true;
     definition.account_name = definition.domain = definition.name = definition.description =
         (struct slice){0};
     scratch_prepare(&normaliser->scratch, record);
@@ -362,11 +447,11 @@ void normalise(struct normaliser *normaliser, const struct record_block *block,
         sound = quarantined(ret, "neither usagetype (CloudStack) nor meter (plain event) is given");
     if (!sound)
         return;
-    size_t identity_bytes;
     pack_reset(&normaliser->packer);
-    definition_pack(&definition, &normaliser->packer, &identity_bytes);
+    definition_pack(&definition, &normaliser->packer);
     assert(!normaliser->packer.failed);
     ret->definition = pack_done(&normaliser->packer);
-    ret->series_hash =
-        definition_hash(slice_of(ret->definition.data, identity_bytes), normaliser->seed);
+    ret->series_hash = definition_identity(&definition, &normaliser->keys);
+    ret->payer_hash =
+        ret->has_id ? ret->id.low : hash64(definition.payer_id, normaliser->keys.seed);
 }

@@ -8,6 +8,7 @@
 #define RATEL_MEDIATE_NORMALISE_H
 
 #include "base/hash.h"
+#include "base/identity.h"
 #include "base/instant.h"
 #include "base/money.h"
 #include "base/pack.h"
@@ -20,6 +21,8 @@ struct usage {
     char reason[160];        /* for IGNORED and QUARANTINED: what, and what to do */
     struct slice definition; /* packed; borrowed from the normaliser until the next call */
     struct hash128 series_hash;
+    uint64_t payer_hash; /* which shard it belongs to: hash64 of the payer's id with the seed; with
+                            an id, id.low, so that equal ids meet */
     struct instant start;
     struct instant end; /* exclusive; == start for an event at a moment, which then bears an id */
     struct quantity quantity; /* >= 0 */
@@ -28,8 +31,8 @@ struct usage {
 };
 
 struct normaliser {
-    struct slice source; /* the cloud's name, --source */
-    uint64_t seed;
+    struct slice source;       /* the cloud's name, --source */
+    struct identity_keys keys; /* of the seed */
     struct packer packer;
     struct packer scratch;
 };

@@ -139,9 +139,11 @@ enum status quarantine_open(const char *directory, bool writer, struct quarantin
     q->writer = writer;
     arena_init(&q->arena);
     pack_init(&q->packer);
-    enum status status = writer
-                             ? frames_open(directory, FRAMES_SEGMENT_BYTES, &q->frames, NULL, error)
-                             : frames_open_read(directory, &q->frames, error);
+    enum status status =
+        writer
+            ? frames_open(directory, (struct frames_options){.segment_bytes = FRAMES_SEGMENT_BYTES},
+                          &q->frames, NULL, error)
+            : frames_open_read(directory, &q->frames, error);
     if (status == STATUS_OK)
         status = frames_walk(q->frames, 0, load_frame, q, error);
     if (status != STATUS_OK) {

@@ -6,6 +6,8 @@
 #include "mediate/definition.h"
 #include "mediate/normalise.h"
 
+#define WINDOW_SECONDS_MAX ((int64_t)10 * 366 * 86400) /* ten years */
+
 /* Both return false after setting the usage's verdict to quarantined with a reason. */
 bool quarantined(struct usage *usage, const char *format, ...) PRINTF_LIKE(2, 3);
 bool builder_attribute(struct definition *definition, struct usage *usage, struct slice name,

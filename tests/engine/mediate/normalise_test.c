@@ -373,6 +373,62 @@ static void test_normalise__attributes_of_a_plain_event_are_part_of_it(void **st
     assert_int_equal(usage_of(record).verdict, VERDICT_QUARANTINED); /* the same name twice */
 }
 
+static void test_normalise__fields_have_their_canonical_names(void **state)
+{
+    (void)state;
+    static const struct {
+        enum field field;
+        const char *value;
+    } table[] = {
+        {FIELD_CPUNUMBER, "7"},   {FIELD_CPUSPEED, "7"},       {FIELD_ISDEFAULT, "true"},
+        {FIELD_ISSYSTEM, "true"}, {FIELD_ISSOURCENAT, "true"}, {FIELD_MEMORY, "7"},
+        {FIELD_NETWORKID, "x"},   {FIELD_OFFERINGID, "x"},     {FIELD_OSCATEGORYID, "x"},
+        {FIELD_OSTYPEID, "x"},    {FIELD_PROJECT, "x"},        {FIELD_RESOURCE, "x"},
+        {FIELD_SIZE, "7"},        {FIELD_TEMPLATEID, "x"},     {FIELD_TYPE, "x"},
+        {FIELD_USAGEID, "x"},     {FIELD_VPCID, "x"},          {FIELD_VIRTUALMACHINEID, "x"},
+        {FIELD_VIRTUALSIZE, "7"}, {FIELD_ZONE, "x"},           {FIELD_ZONEID, "x"},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct record *record = plain();
+        struct definition definition;
+        put(record, table[i].field, table[i].value);
+        definition_of(record, &definition);
+        struct slice name = snapshot_attribute_name(slice_string(field_name(table[i].field)));
+        if (definition.attribute_count != 1 || !slice_equal(definition.attributes[0].name, name))
+            fail_msg("%s is another attribute", field_name(table[i].field));
+    }
+}
+
+static void test_normalise__attribute_names_have_their_codes(void **state)
+{
+    (void)state;
+    /* On disk: the order of the codes is for ever. */
+    static const char *const names[] = {
+        "",         "cpunumber",   "cpuspeed", "description", "isdefault", "issourcenat",
+        "issystem", "memory",      "network",  "offering",    "resource",  "size",
+        "template", "virtualsize", "vm",       "vpc",         "zone",
+    };
+    assert_int_equal(NAME_CODES, sizeof(names) / sizeof(names[0]));
+    for (int code = 0; code < NAME_CODES; code++)
+        assert_int_equal(definition_name_code(slice_string(names[code])), code);
+    static const char *const others[] = {"v", "vmx", "Zone", "zonf", "cpunumbes", "a b", "\xff"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_int_equal(definition_name_code(slice_string(others[i])), NAME_OTHER);
+}
+
+/* Events of one payer go to one shard, and so do equal ids, whoever pays. */
+static void test_normalise__the_payer_or_the_id_chooses_the_shard(void **state)
+{
+    (void)state;
+    struct record *record = vm();
+    struct slice account = field_slice(record, FIELD_ACCOUNTID);
+    assert_true(usage_of(record).payer_hash == hash64(account, 42));
+    put(record, FIELD_PROJECTID, " p1 ");
+    assert_true(usage_of(record).payer_hash == hash64(SLICE("p1"), 42));
+    struct usage usage = usage_of(plain());
+    assert_true(usage.has_id && usage.payer_hash == usage.id.low);
+}
+
 static void
 test_normalise__integers_that_are_too_large_are_told_from_what_is_no_integer(void **state)
 {
@@ -449,6 +505,9 @@ int main(void)
         cmocka_unit_test(test_normalise__clipped_windows_end_where_they_say),
         cmocka_unit_test(test_normalise__a_plain_event_has_an_id_or_a_window),
         cmocka_unit_test(test_normalise__attributes_of_a_plain_event_are_part_of_it),
+        cmocka_unit_test(test_normalise__fields_have_their_canonical_names),
+        cmocka_unit_test(test_normalise__attribute_names_have_their_codes),
+        cmocka_unit_test(test_normalise__the_payer_or_the_id_chooses_the_shard),
         cmocka_unit_test(
             test_normalise__integers_that_are_too_large_are_told_from_what_is_no_integer),
         cmocka_unit_test(test_normalise__names_of_meters_are_words),
