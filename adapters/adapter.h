@@ -57,6 +57,14 @@ struct decoder_class {
     MUST_USE enum status (*decode)(struct decoder *decoder, char *window, size_t length,
                                    uint64_t offset, bool last, struct record_block *block,
                                    size_t *ret_used);
+    /* For the form's fast decoder (fast.h); NULL where there is none. between(): the decoder stands
+     * between two records at the top level or in lists of them, and as many records as a flat block
+     * holds may follow, so the fast decoder may take over. skip(): it did, and went over the
+     * `length` bytes of `skipped`, in which there were `records` (at most FLAT_RECORDS). */
+    bool (*between)(const struct decoder *decoder);
+    void (*skip)(struct decoder *decoder, const char *skipped, size_t length, uint32_t records);
+    /* Nobody wants line numbers of it: what skip() goes over need not be looked at. */
+    void (*without_lines)(struct decoder *decoder);
     /* The error envelope met since the last call, if any (several in a stream: the newest). */
     void (*envelope)(struct decoder *decoder, struct envelope_error *ret);
     /* A lone raw record, as quarantine keeps them, is fed to a fresh decoder with `last` true. */
@@ -87,6 +95,14 @@ MUST_USE enum status input_open(const char *path, struct input **ret, struct err
  * Errors: IO, CORRUPT (compressed data damaged or cut; the bytes before that were given). */
 MUST_USE enum status input_read(struct input *input, char *buffer, size_t capacity,
                                 size_t *ret_length, struct error *error);
+/* Whether input_read would give something, or say that nothing comes, without waiting; looks for at
+ * most so long. Files always would. */
+bool input_wait(const struct input *input, int timeout_ms);
+/* The whole of a plain file as private memory, DECODER_PADDING bytes behind it included, when
+ * nothing was read of it yet; NULL where that cannot be (a pipe, compressed, empty). The file must
+ * not be cut meanwhile. Owner: caller, input_unmap, also after input_close. */
+char *input_map(struct input *input, size_t *ret_length);
+void input_unmap(char *map, size_t length);
 void input_close(struct input *input);
 /* For progress: bytes read of the file as it lies on disk, and its size (0 when unknown, as for
  * pipes). */

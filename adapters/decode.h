@@ -49,7 +49,8 @@ void scratch_trim(struct scratch *scratch, const char *end);
 struct decoder {
     struct scratch scratch;
     struct envelope_error error; /* met and not yet fetched */
-    uint32_t line;               /* of the byte that `decode` has counted up to, from 1 */
+    bool without_lines;
+    uint32_t line; /* of the byte that `decode` has counted up to, from 1 */
     uint8_t form;
 };
 

@@ -1,5 +1,6 @@
 /* JSON: answers of listUsageRecords (one, several in a row, one a line), lists of records, records
- * in a row or one a line, CloudEvents; pretty-printed or not.
+ * in a row or one a line, CloudEvents; pretty-printed or not. The stream is read piece by piece, as
+ * its hard ends (fast_cut.h) divide it.
  *
  * A small walker goes through what is around the records (brackets, the envelope's members) and
  * finds each record's bytes with json_frame; json_record reads them. A broken record reaches as far
@@ -7,6 +8,7 @@
  * end of its line. */
 #include <stdlib.h>
 
+#include "adapters/fast_cut.h"
 #include "adapters/json_frame.h"
 #include "adapters/json_record.h"
 
@@ -51,6 +53,11 @@ struct json_decoder {
     size_t skip_behind; /* bytes at the front of the window that are searched already, kept to look
                            back at */
     struct json_search search;
+    /* hard ends (fast_cut.h) */
+    enum json_tail tail; /* of the bytes done with */
+    uint64_t position;   /* where they end in the stream */
+    uint64_t searched;   /* no hard end before this place of the stream, ... */
+    uint64_t hard_end;   /* ... and one here, unless 0 */
 };
 
 enum step { STEP_ON, STEP_MORE };
@@ -501,7 +508,7 @@ static const char byte_order_mark[3] = "\xef\xbb\xbf";
 /* False when more bytes are needed to know. */
 static bool skip_byte_order_mark(struct feed *feed)
 {
-    if (feed->offset > 0)
+    if (feed->offset + feed->at > 0)
         return true;
     size_t length = feed->length < 3 ? feed->length : 3;
     if (length == 0 || memcmp(feed->window, byte_order_mark, length) != 0)
@@ -511,14 +518,53 @@ static bool skip_byte_order_mark(struct feed *feed)
     return length == 3 || feed->last;
 }
 
-/* The end of the stream: an answer or a list that is still open was cut, unless a bad record says
- * so already. */
+/* The end of the stream, or a hard end: an answer or a list that is still open was cut, unless a
+ * bad record says so already. */
 static void finish(struct json_decoder *json, struct feed *feed)
 {
+    assert(feed->at == feed->length);
     if ((json->envelope != ENVELOPE_NONE || json->lists > 0) && !json->forgive)
         report_cut(json, feed, feed->length);
     reset_place(json);
     json->skip = SKIP_NONE;
+    json->forgive = false;
+}
+
+/* The first hard end behind feed->at, or `length` when there is none so far. Each byte is searched
+ * once, however often a window is shown again. */
+static size_t find_hard_end(struct json_decoder *json, const struct feed *feed, size_t length)
+{
+    uint64_t here = feed->offset + feed->at;
+    if (json->hard_end <= here) {
+        size_t from = json->searched > here ? (size_t)(json->searched - feed->offset) : feed->at;
+        size_t found = json_hard_end(json->tail, feed->window, from, length);
+        json->hard_end = found ? feed->offset + found : 0;
+        /* A hard end that the window's end cuts in two is found next time. */
+        json->searched = feed->offset + (length - feed->at > 4 ? length - 4 : feed->at);
+        if (found)
+            json->searched = json->hard_end;
+    }
+    uint64_t end = feed->offset + length;
+    return json->hard_end && json->hard_end < end ? (size_t)(json->hard_end - feed->offset)
+                                                  : length;
+}
+
+/* Walks until the feed's end, which may be a hard end, the block is full, or more is needed. */
+static enum status walk(struct json_decoder *json, struct feed *feed)
+{
+    enum step step = skip_byte_order_mark(feed) ? STEP_ON : STEP_MORE;
+    while (step == STEP_ON && feed->at < feed->length && !feed_block_full(feed)) {
+        if (json->skip == SKIP_VALUE) {
+            step = skip_value(json, feed);
+        } else if (json->skip == SKIP_BROKEN) {
+            step = skip_broken(json, feed);
+        } else {
+            enum status status = walk_token(json, feed, &step);
+            if (status)
+                return status;
+        }
+    }
+    return STATUS_OK;
 }
 
 static enum status json_decode(struct decoder *decoder, char *window, size_t length,
@@ -528,22 +574,70 @@ static enum status json_decode(struct decoder *decoder, char *window, size_t len
     struct json_decoder *json = (struct json_decoder *)decoder;
     struct feed feed;
     feed_init(&feed, decoder, window, length, offset, last, block);
-    enum step step = skip_byte_order_mark(&feed) ? STEP_ON : STEP_MORE;
-    while (step == STEP_ON && feed.at < length && !feed_block_full(&feed)) {
-        if (json->skip == SKIP_VALUE) {
-            step = skip_value(json, &feed);
-        } else if (json->skip == SKIP_BROKEN) {
-            step = skip_broken(json, &feed);
-        } else {
-            enum status status = walk_token(json, &feed, &step);
-            if (status)
-                return status;
+    /* Whether a brace at the window's end stands behind a hard end shows with the next byte. */
+    if (!last)
+        length -= json_open_end(json->tail, window, length);
+    if (json_hard_start(json->tail, window, length)) {
+        feed.length = 0;
+        finish(json, &feed);
+    }
+    do {
+        feed.length = find_hard_end(json, &feed, length);
+        feed.last = last || feed.length < length;
+        enum status status = walk(json, &feed);
+        if (status)
+            return status;
+        if (feed.last && feed.at == feed.length)
+            finish(json, &feed);
+    } while (feed.at == feed.length && feed.at < length && !feed_block_full(&feed));
+    json->tail = json_tail(json->tail, window, feed.at);
+    json->position = offset + feed.at;
+    feed_done(&feed, ret_used);
+    if (last && feed.at == length) { /* as new, for another stream */
+        json->tail = JSON_TAIL_OTHER;
+        json->searched = json->hard_end = 0;
+        decoder->line = 1;
+    }
+    return STATUS_OK;
+}
+
+/* ---- beside a fast decoder
+ * --------------------------------------------------------------------------------------------
+ */
+
+static bool json_between(const struct decoder *decoder)
+{
+    const struct json_decoder *json = (const struct json_decoder *)decoder;
+    return json->skip == SKIP_NONE &&
+           (json->envelope == ENVELOPE_NONE || json->envelope == ENVELOPE_RECORDS);
+}
+
+/* At a hard end within the skipped bytes what was open before them is closed, and what a broken
+ * record left behind is over. */
+static void json_skip(struct decoder *decoder, const char *skipped, size_t length, uint32_t records)
+{
+    struct json_decoder *json = (struct json_decoder *)decoder;
+    struct feed feed = {.decoder = decoder, .window = skipped, .offset = json->position};
+    (void)records; /* lists of JSON say where they end */
+    assert(json_between(decoder));
+    if (json->envelope != ENVELOPE_NONE || json->lists > 0 || json->forgive) {
+        bool at_start = json_hard_start(json->tail, skipped, length);
+        size_t end = at_start ? 0 : json_hard_end(json->tail, skipped, 0, length);
+        if (at_start || end > 0) {
+            feed.at = feed.length = end;
+            finish(json, &feed);
         }
     }
-    if (last && feed.at == length)
-        finish(json, &feed);
-    feed_done(&feed, ret_used);
-    return STATUS_OK;
+    feed.length = length;
+    if (!decoder->without_lines)
+        (void)feed_line(&feed, length);
+    json->tail = json_tail(json->tail, skipped, length);
+    json->position += length;
+}
+
+static void json_without_lines(struct decoder *decoder)
+{
+    decoder->without_lines = true;
 }
 
 static enum status json_open(struct decoder **ret)
@@ -595,4 +689,7 @@ const struct decoder_class decoder_json = {
     .decode = json_decode,
     .envelope = decoder_take_error,
     .close = json_close,
+    .between = json_between,
+    .skip = json_skip,
+    .without_lines = json_without_lines,
 };

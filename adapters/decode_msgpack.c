@@ -9,6 +9,7 @@
 #include <msgpack.h>
 
 #include "adapters/decode.h"
+#include "adapters/fast.h"
 #include "adapters/msgpack_frame.h"
 
 #define REASON_BROKEN   "bytes that are no msgpack: send it again"
@@ -610,6 +611,38 @@ static enum status decoder_decode(struct decoder *decoder, char *window, size_t 
     return STATUS_OK;
 }
 
+/* Behind the end of a list of records in an answer comes the next pair, which must not pass for a
+ * record: the lists that are open must have room for as many records as may be skipped, or only
+ * the top level, where nobody counts, or other lists behind them. */
+static bool decoder_between(const struct decoder *decoder)
+{
+    const struct msgpack_decoder *msgpack = (const struct msgpack_decoder *)decoder;
+    uint64_t room = 0;
+    if (msgpack->skip != SKIP_NONE)
+        return false;
+    for (int i = msgpack->depth - 1; i >= 0 && room < FLAT_RECORDS; i--) {
+        const struct place *place = &msgpack->places[i];
+        if (place->kind == PLACE_LIST)
+            room += place->left;
+        else if (place->left > 0)
+            return false;
+    }
+    return true;
+}
+
+static void decoder_skip(struct decoder *decoder, const char *skipped, size_t length,
+                         uint32_t records)
+{
+    struct msgpack_decoder *msgpack = (struct msgpack_decoder *)decoder;
+    (void)skipped;
+    (void)length;
+    for (uint32_t i = 0; i < records; i++) {
+        close_full(msgpack);
+        assert(!place_top(msgpack) || place_top(msgpack)->kind == PLACE_LIST);
+        place_count(msgpack);
+    }
+}
+
 static enum status decoder_open(struct decoder **ret)
 {
     struct msgpack_decoder *msgpack = calloc(1, sizeof(*msgpack));
@@ -666,6 +699,8 @@ const struct decoder_class decoder_msgpack = {
     .sniff = decoder_sniff_map,
     .open = decoder_open,
     .decode = decoder_decode,
+    .between = decoder_between,
+    .skip = decoder_skip,
     .envelope = decoder_take_error,
     .close = decoder_close,
 };

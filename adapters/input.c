@@ -2,7 +2,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -317,6 +319,49 @@ enum status input_read(struct input *input, char *buffer, size_t capacity, size_
     if (error)
         *error = input->failure;
     return input->failed;
+}
+
+bool input_wait(const struct input *input, int timeout_ms)
+{
+    if (input->taken < input->filled || input->end || input->failed)
+        return true;
+    struct pollfd polled = {.fd = input->descriptor, .events = POLLIN};
+    return poll(&polled, 1, timeout_ms) != 0; /* an error is for input_read to tell */
+}
+
+/* Addresses for the file and a page of zeros behind it, so that a decoder can read past its end. */
+static size_t map_bytes(size_t length)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (length + page - 1) / page * page + page;
+}
+
+char *input_map(struct input *input, size_t *ret_length)
+{
+    struct stat facts;
+    bool plain = input->compression == COMPRESSION_NONE && !input->failed &&
+                 input->position == input->filled && input->taken == 0 &&
+                 fstat(input->descriptor, &facts) == 0 && S_ISREG(facts.st_mode) &&
+                 facts.st_size > 0;
+    if (!plain)
+        return NULL;
+    size_t length = (size_t)facts.st_size;
+    void *map = mmap(NULL, map_bytes(length), PROT_READ,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+    if (mmap(map, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+             input->descriptor, 0) == MAP_FAILED) {
+        input_unmap(map, length);
+        return NULL;
+    }
+    *ret_length = length;
+    return map;
+}
+
+void input_unmap(char *map, size_t length)
+{
+    (void)munmap(map, map_bytes(length));
 }
 
 uint64_t input_position(const struct input *input)

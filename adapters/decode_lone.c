@@ -1,0 +1,122 @@
+#include "adapters/decode_lone.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct decoder_class *class_of(enum record_form form)
+{
+    static const struct decoder_class *const classes[] = {
+        [RECORD_FORM_JSON] = &decoder_json,
+        [RECORD_FORM_XML] = &decoder_xml,
+        [RECORD_FORM_CSV] = &decoder_csv,
+        [RECORD_FORM_MSGPACK] = &decoder_msgpack,
+    };
+    return classes[form];
+}
+
+/* NULL where there is none. */
+static const struct fast_class *fast_class_of(enum record_form form)
+{
+    return form == RECORD_FORM_JSON      ? &fast_json_whole
+           : form == RECORD_FORM_MSGPACK ? &fast_msgpack_whole
+                                         : NULL;
+}
+
+void lone_init(struct lone *lone)
+{
+    *lone = (struct lone){0};
+}
+
+void lone_fini(struct lone *lone)
+{
+    for (int form = RECORD_FORM_JSON; form <= RECORD_FORM_MSGPACK; form++)
+        if (lone->decoders[form])
+            class_of((enum record_form)form)->close(lone->decoders[form]);
+    if (lone->fast[RECORD_FORM_JSON])
+        fast_json_whole.close(lone->fast[RECORD_FORM_JSON]);
+    if (lone->fast[RECORD_FORM_MSGPACK])
+        fast_msgpack_whole.close(lone->fast[RECORD_FORM_MSGPACK]);
+    free(lone->flat);
+    free(lone->block);
+    free(lone->copy);
+    lone_init(lone);
+}
+
+static enum status reserve(struct lone *lone, enum record_form form)
+{
+    const struct fast_class *fast = fast_class_of(form);
+    if (!lone->block)
+        lone->block = malloc(sizeof(*lone->block));
+    if (!lone->flat)
+        lone->flat = malloc(sizeof(*lone->flat));
+    if (!lone->block || !lone->flat)
+        return STATUS_NO_MEMORY;
+    return fast && !lone->fast[form] ? fast->open(&lone->fast[form]) : STATUS_OK;
+}
+
+static void take_flat(struct lone *lone, enum record_form form, struct slice raw)
+{
+    const struct flat_record *flat = &lone->flat->records[0];
+    struct record *record = &lone->block->records[0];
+    *record = (struct record){.state = RECORD_DECODED, .form = (uint8_t)form, .raw = raw};
+    for (uint64_t left = flat->present; left; left &= left - 1) {
+        unsigned field = (unsigned)__builtin_ctzll(left);
+        const struct flat_value *value = &flat->fields[field];
+        const char *data = value->offset < raw.length
+                               ? raw.data + value->offset
+                               : lone->flat->digits + (value->offset - raw.length);
+        record->fields[field] = (struct field_value){data, value->length, value->kind};
+    }
+    lone->block->count = 1;
+    lone->block->attribute_count = 0;
+}
+
+enum status lone_decode_slowly(struct lone *lone, enum record_form form, struct slice raw,
+                               const struct record_block **ret)
+{
+    const struct decoder_class *class = class_of(form);
+    enum status status = reserve(lone, form);
+    if (status == STATUS_OK && !lone->decoders[form])
+        status = class->open(&lone->decoders[form]);
+    if (status != STATUS_OK)
+        return status;
+    if (raw.length + DECODER_PADDING > lone->copy_capacity) {
+        free(lone->copy);
+        lone->copy_capacity = 2 * raw.length + 4096;
+        lone->copy = malloc(lone->copy_capacity);
+        if (!lone->copy)
+            lone->copy_capacity = 0;
+    }
+    if (!lone->copy)
+        return STATUS_NO_MEMORY;
+    memcpy(lone->copy, raw.data, raw.length);
+    memset(lone->copy + raw.length, 0, DECODER_PADDING);
+    size_t used = 0;
+    status =
+        class->decode(lone->decoders[form], lone->copy, raw.length, 0, true, lone->block, &used);
+    *ret = lone->block;
+    return status;
+}
+
+enum status lone_decode(struct lone *lone, enum record_form form, struct slice raw,
+                        const struct record_block **ret)
+{
+    enum status status = reserve(lone, form);
+    if (status != STATUS_OK)
+        return status;
+    const struct fast_class *fast = fast_class_of(form);
+    size_t used = 0;
+    enum fast_stop stop;
+    if (fast) {
+        fast->decode(lone->fast[form], raw.data, raw.length, 0, true, lone->flat, &used, &stop);
+        /* Plain events keep attributes, which flat records have no place for: none is plain. */
+        if (lone->flat->count == 1 && used == raw.length && lone->flat->records[0].present) {
+            assert(lone->flat->records[0].present & FLAT_FIELD(USAGETYPE));
+            take_flat(lone, form, raw);
+            *ret = lone->block;
+            return STATUS_OK;
+        }
+    }
+    return lone_decode_slowly(lone, form, raw, ret);
+}

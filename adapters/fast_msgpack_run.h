@@ -1,0 +1,538 @@
+/* The learnt way (fast_msgpack.h), compiled once for each kind of processor: the including file
+ * says which vectors there are, and names the kernel.
+ *
+ * VECTOR_BYTES 64, 32 or 16, or 8: machine words. */
+#ifndef RATEL_ADAPTERS_FAST_MSGPACK_RUN_H
+#define RATEL_ADAPTERS_FAST_MSGPACK_RUN_H
+
+#include "adapters/fast_msgpack.h"
+
+#define PREFETCH_BYTES 2048
+
+#if VECTOR_BYTES == 64
+#include <immintrin.h>
+typedef __m512i vector;
+static inline vector vector_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+static inline vector vector_load(const void *at)
+{
+    return _mm512_loadu_si512(at);
+}
+static inline void vector_store(void *at, vector a)
+{
+    _mm512_storeu_si512(at, a);
+}
+static inline vector vector_load_head(const void *at, size_t bytes)
+{
+    return _mm512_maskz_loadu_epi8(_bzhi_u64(UINT64_MAX, (unsigned)bytes), at);
+}
+/* acc | ((a ^ b) & mask) */
+static inline vector vector_differ(vector acc, vector a, vector b, vector mask)
+{
+    return _mm512_ternarylogic_epi64(acc, _mm512_xor_si512(a, b), mask, 0xf8);
+}
+static inline bool vector_is_zero(vector a)
+{
+    return _mm512_test_epi64_mask(a, a) == 0;
+}
+static inline bool vector_has_top_bits(vector a)
+{
+    return _mm512_movepi8_mask(a) != 0;
+}
+static inline vector vector_or(vector a, vector b)
+{
+    return _mm512_or_si512(a, b);
+}
+static inline vector vector_count_tops(vector counters, vector a)
+{
+    return _mm512_sub_epi8(counters, _mm512_movm_epi8(_mm512_movepi8_mask(a)));
+}
+static inline vector vector_of_lane(uint64_t lane)
+{
+    return _mm512_set1_epi64((long long)lane);
+}
+static inline vector vector_add_lanes(vector a, vector b)
+{
+    return _mm512_add_epi64(a, b);
+}
+static inline uint64_t vector_sum_bytes(vector a)
+{
+    return (uint64_t)_mm512_reduce_add_epi64(_mm512_sad_epu8(a, _mm512_setzero_si512()));
+}
+#elif VECTOR_BYTES == 32
+#include <immintrin.h>
+typedef __m256i vector;
+static inline vector vector_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+static inline vector vector_load(const void *at)
+{
+    return _mm256_loadu_si256(at);
+}
+static inline void vector_store(void *at, vector a)
+{
+    _mm256_storeu_si256(at, a);
+}
+/* acc | ((a ^ b) & mask) */
+static inline vector vector_differ(vector acc, vector a, vector b, vector mask)
+{
+    return _mm256_or_si256(acc, _mm256_and_si256(_mm256_xor_si256(a, b), mask));
+}
+static inline bool vector_is_zero(vector a)
+{
+    return _mm256_testz_si256(a, a);
+}
+static inline bool vector_has_top_bits(vector a)
+{
+    return _mm256_movemask_epi8(a) != 0;
+}
+static inline vector vector_or(vector a, vector b)
+{
+    return _mm256_or_si256(a, b);
+}
+/* Counts top bits per byte: as many calls as a byte can count. */
+static inline vector vector_count_tops(vector counters, vector a)
+{
+    return _mm256_sub_epi8(counters, _mm256_cmpgt_epi8(_mm256_setzero_si256(), a));
+}
+static inline vector vector_of_lane(uint64_t lane)
+{
+    return _mm256_set1_epi64x((long long)lane);
+}
+static inline vector vector_add_lanes(vector a, vector b)
+{
+    return _mm256_add_epi64(a, b);
+}
+static inline uint64_t vector_sum_bytes(vector a)
+{
+    __m256i sums = _mm256_sad_epu8(a, _mm256_setzero_si256());
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    return (uint64_t)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1));
+}
+#elif VECTOR_BYTES == 16
+#include <emmintrin.h>
+typedef __m128i vector;
+static inline vector vector_zero(void)
+{
+    return _mm_setzero_si128();
+}
+static inline vector vector_load(const void *at)
+{
+    return _mm_loadu_si128(at);
+}
+static inline void vector_store(void *at, vector a)
+{
+    _mm_storeu_si128(at, a);
+}
+static inline vector vector_differ(vector acc, vector a, vector b, vector mask)
+{
+    return _mm_or_si128(acc, _mm_and_si128(_mm_xor_si128(a, b), mask));
+}
+static inline bool vector_is_zero(vector a)
+{
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(a, _mm_setzero_si128())) == 0xffff;
+}
+static inline bool vector_has_top_bits(vector a)
+{
+    return _mm_movemask_epi8(a) != 0;
+}
+static inline vector vector_or(vector a, vector b)
+{
+    return _mm_or_si128(a, b);
+}
+static inline vector vector_count_tops(vector counters, vector a)
+{
+    return _mm_sub_epi8(counters, _mm_cmpgt_epi8(_mm_setzero_si128(), a));
+}
+static inline vector vector_of_lane(uint64_t lane)
+{
+    return _mm_set1_epi64x((long long)lane);
+}
+static inline vector vector_add_lanes(vector a, vector b)
+{
+    return _mm_add_epi64(a, b);
+}
+static inline uint64_t vector_sum_bytes(vector a)
+{
+    __m128i sums = _mm_sad_epu8(a, _mm_setzero_si128());
+    return (uint64_t)_mm_cvtsi128_si64(sums) +
+           (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums));
+}
+#else
+typedef uint64_t vector;
+#define TOP_BITS UINT64_C(0x8080808080808080)
+static inline vector vector_zero(void)
+{
+    return 0;
+}
+static inline vector vector_load(const void *at)
+{
+    vector a;
+    memcpy(&a, at, sizeof(a));
+    return a;
+}
+static inline void vector_store(void *at, vector a)
+{
+    memcpy(at, &a, sizeof(a));
+}
+static inline vector vector_differ(vector acc, vector a, vector b, vector mask)
+{
+    return acc | ((a ^ b) & mask);
+}
+static inline bool vector_is_zero(vector a)
+{
+    return a == 0;
+}
+static inline bool vector_has_top_bits(vector a)
+{
+    return (a & TOP_BITS) != 0;
+}
+static inline vector vector_or(vector a, vector b)
+{
+    return a | b;
+}
+static inline vector vector_count_tops(vector counters, vector a)
+{
+    return counters + ((a & TOP_BITS) >> 7);
+}
+static inline vector vector_of_lane(uint64_t lane)
+{
+    return lane;
+}
+static inline vector vector_add_lanes(vector a, vector b)
+{
+    return a + b;
+}
+static inline uint64_t vector_sum_bytes(vector a)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < 8; i++)
+        sum += a >> (8 * i) & 255;
+    return sum;
+}
+#endif
+
+#if VECTOR_BYTES < 64
+/* From `head_masks + 32 - n` on lie n bytes of ones, then zeros. */
+static const uint8_t head_masks[64] __attribute__((aligned(64))) = {
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
+/* The first `bytes` of a vector, the rest zero. */
+static inline vector vector_load_head(const void *at, size_t bytes)
+{
+    return vector_differ(vector_zero(), vector_load(at), vector_zero(),
+                         vector_load(head_masks + 32 - bytes));
+}
+#endif
+
+static size_t count_high(const uint8_t *at, size_t length)
+{
+    size_t high = 0;
+    while (length > 0) {
+        /* A byte counts to 255. */
+        size_t part = length < 255 * VECTOR_BYTES ? length : 255 * VECTOR_BYTES;
+        vector counters = vector_zero();
+        size_t i = 0;
+        for (; i + VECTOR_BYTES <= part; i += VECTOR_BYTES)
+            counters = vector_count_tops(counters, vector_load(at + i));
+        if (i < part)
+            counters = vector_count_tops(counters, vector_load_head(at + i, part - i));
+        high += vector_sum_bytes(counters);
+        at += part;
+        length -= part;
+    }
+    return high;
+}
+
+/* ---- any order
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static inline bool pair_matches(const struct key_entry *key, const uint8_t *at)
+{
+#if VECTOR_BYTES == 64
+    __m256i differ = _mm256_xor_si256(_mm256_loadu_si256((const void *)at),
+                                      _mm256_load_si256((const void *)key->expect));
+    return _mm256_testz_si256(differ, _mm256_load_si256((const void *)key->care));
+#else
+    vector differ = vector_zero();
+    for (size_t i = 0; i < PAIR_BYTES; i += VECTOR_BYTES)
+        differ = vector_differ(differ, vector_load(at + i), vector_load(key->expect + i),
+                               vector_load(key->care + i));
+    return vector_is_zero(differ);
+#endif
+}
+
+/* What is needed for the next pair is in locals: the stores to the record could else have changed
+ * it. While keys mostly come behind those that they came behind before, each one leads to the
+ * next, which takes fewer steps than a hash; `hashed` is for when they do not. */
+static inline __attribute__((always_inline)) void walk_pairs_as(struct walk *walk, bool hashed)
+{
+    struct key_entry *const keys = walk->fast->keys;
+    struct flat_record *const record = walk->record;
+    const uint8_t *const window = walk->run->window;
+    const uint8_t *const end = walk->run->end;
+    const uint32_t factor = walk->fast->key_factor;
+    const uint8_t *at = walk->at;
+    struct key_entry *last = walk->last;
+    uint64_t left = walk->left;
+    uint64_t seen = walk->seen;
+    const uint64_t seen_before = seen;
+    uint64_t counts = walk->number_count;
+    uint32_t order = walk->order;
+    uint32_t surprises = 0;
+    for (; left > 0 && at < end; left--) {
+        struct key_entry *key = hashed ? find_key(keys, factor, at) : last->next;
+        if (__builtin_expect(!pair_matches(key, at) || seen >> key->field & 1, 0)) {
+            key = find_key(keys, factor, at);
+            if (!pair_matches(key, at))
+                key += KEY_ENTRIES; /* as it was the time before */
+            if (!pair_matches(key, at) || seen >> key->field & 1)
+                break;
+            if (!hashed) {
+                last->next = key;
+                surprises++;
+            }
+        }
+        unsigned field = key->field;
+        walk->numbers[(uint32_t)counts] = at + key->value;
+        walk->number_fields[(uint32_t)counts] = (uint8_t)field;
+        counts += key->counts;
+        seen |= UINT64_C(1) << field;
+        order = order * 33 + field;
+        flat_put(record, field, lane_move(key->lane, (uint32_t)(at - window)));
+        at += key->advance;
+        last = key;
+    }
+    walk->at = at;
+    walk->last = last;
+    walk->left = left;
+    walk->seen = seen;
+    walk->present |= seen & ~seen_before;
+    walk->high += counts >> 32;
+    walk->number_count = (uint32_t)counts;
+    walk->order = order;
+    walk->surprises += surprises;
+}
+
+static void walk_pairs(struct walk *walk)
+{
+    if (walk->fast->shuffled)
+        walk_pairs_as(walk, true);
+    else
+        walk_pairs_as(walk, false);
+}
+
+/* ---- learnt layouts
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static inline vector differ_block(const struct segment *segment, const uint8_t *at, size_t begin,
+                                  vector differ)
+{
+    __builtin_prefetch(at + begin + PREFETCH_BYTES);
+    for (size_t i = begin; i < begin + 64; i += VECTOR_BYTES)
+        differ = vector_differ(differ, vector_load(at + i), vector_load(segment->expect + i),
+                               vector_load(segment->care + i));
+    return differ;
+}
+
+static inline bool segment_matches(const struct segment *segment, const uint8_t *at)
+{
+    vector differ = vector_zero();
+    for (size_t i = 0; i < SEGMENT_BLOCKS_SAME; i++)
+        differ = differ_block(segment, at, i * 64, differ);
+    for (size_t i = SEGMENT_BLOCKS_SAME; i < segment->blocks; i++)
+        differ = differ_block(segment, at, i * 64, differ);
+    return vector_is_zero(differ);
+}
+
+/* The same for what is behind a text, mostly short. */
+static inline bool short_matches(const struct segment *segment, const uint8_t *at)
+{
+    vector differ = vector_zero();
+    for (size_t i = 0; i < segment->blocks; i++)
+        differ = differ_block(segment, at, i * 64, differ);
+    return vector_is_zero(differ);
+}
+
+/* What matches behind the first of a bucket goes to its front. */
+static __attribute__((noinline)) const struct segment *find_sibling(struct fork_slot *bucket,
+                                                                    const uint8_t *at)
+{
+    struct segment *before = bucket->segment;
+    for (; before && before->sibling; before = before->sibling) {
+        struct segment *segment = before->sibling;
+        if (!segment_matches(segment, at))
+            continue;
+        before->sibling = segment->sibling;
+        segment->sibling = bucket->segment;
+        *bucket = (struct fork_slot){segment, segment->length};
+        return segment;
+    }
+    return NULL;
+}
+
+static inline const struct segment *find_segment(struct fork *fork, const uint8_t *at)
+{
+    bool one = fork->child_count == 1; /* in the first bucket */
+    struct fork_slot *bucket = &fork->buckets[one ? 0 : fork_bucket(&fork->windows, at)];
+    const struct segment *segment = bucket->segment;
+    if (__builtin_expect(segment && short_matches(segment, at), 1))
+        return segment;
+    return find_sibling(bucket, at);
+}
+
+static inline void put_numbers(struct msgpack_fast *fast, struct msgpack_run *run,
+                               const struct segment *segment, const uint8_t *at,
+                               struct flat_record *record, bool root)
+{
+    const unsigned same = root ? SEGMENT_NUMBERS_SAME : 0;
+    if (root || segment->constant_field != FIELD_NOWHERE)
+        flat_put(record, segment->constant_field, lane_move(segment->constant, run->digits_at));
+    for (unsigned i = 0; i < same; i++) {
+        const struct segment_number *number = &segment->bytes[i];
+        flat_put(record, number->field,
+                 lane_move(fast->byte_lanes[at[number->at]], run->digits_at));
+    }
+    for (unsigned i = same; i < segment->byte_count; i++) {
+        const struct segment_number *number = &segment->bytes[i];
+        flat_put(record, number->field,
+                 lane_move(fast->byte_lanes[at[number->at]], run->digits_at));
+    }
+    for (unsigned i = 0; i < segment->number_count; i++) {
+        const struct segment_number *number = &segment->numbers[i];
+        uint64_t payload = load_big_endian(at + number->at) >> number->shift;
+        flat_put(record, number->field,
+                 number->shift >= 48 ? small_lane(fast, run, payload) : number_lane(run, payload));
+    }
+}
+
+/* Fields that the segment does not have get nonsense: their bits in `present` are clear. */
+static inline void put_all_lanes(const struct segment *segment, uint32_t offset,
+                                 struct flat_record *record)
+{
+    const vector base = vector_of_lane(lane_move(0, offset));
+    uint8_t *out = (uint8_t *)record->fields;
+    for (size_t i = 0; i < FLAT_LANES * 8; i += VECTOR_BYTES)
+        vector_store(out + i,
+                     vector_add_lanes(vector_load((const uint8_t *)segment->lanes + i), base));
+}
+
+static inline void put_own_lanes(const struct segment *segment, uint32_t offset,
+                                 struct flat_record *record)
+{
+    for (unsigned i = 0; i < segment->value_count; i++) {
+        unsigned field = segment->value_fields[i];
+        flat_put(record, field, lane_move(segment->lanes[field], offset));
+    }
+}
+
+/* The text at `at`, which may be of any length: whether it is one, and valid. */
+static inline bool read_text(const uint8_t *at, const uint8_t *end, const uint8_t **ret_text,
+                             size_t *ret_length)
+{
+    bool has_byte = *at == 0xd9;
+    size_t length = has_byte ? at[1] : *at & 31;
+    const uint8_t *text = at + 1 + has_byte;
+    if (__builtin_expect(!has_byte && *at >> 5 != 5, 0)) {
+        if (*at != 0xda)
+            return false;
+        length = (size_t)at[1] << 8 | at[2];
+        text = at + 3;
+    }
+    if (end - text < (ptrdiff_t)(length + SEGMENT_REACH))
+        return false;
+    vector high = vector_zero();
+    size_t i = 0;
+    for (; i + VECTOR_BYTES <= length; i += VECTOR_BYTES)
+        high = vector_or(high, vector_load(text + i));
+    high = vector_or(high, vector_load_head(text + i, length - i));
+    if (__builtin_expect(vector_has_top_bits(high), 0) && !utf8_valid((const char *)text, length))
+        return false;
+    *ret_text = text;
+    *ret_length = length;
+    return true;
+}
+
+/* A record of several segments, of which `segment` is the first. NULL when the others do not
+ * follow. */
+static const uint8_t *take_path(struct msgpack_fast *fast, struct msgpack_run *run,
+                                const struct segment *segment, const uint8_t *at,
+                                struct flat_record *record)
+{
+    const uint8_t *const start = at;
+    uint64_t present = 0;
+    for (;;) {
+        put_own_lanes(segment, (uint32_t)(at - run->window), record);
+        put_numbers(fast, run, segment, at, record, false);
+        present |= segment->present;
+        at += segment->length;
+        if (segment->end == SEGMENT_RECORD)
+            break;
+        const uint8_t *text;
+        size_t length;
+        if (!read_text(at, run->end, &text, &length))
+            return NULL;
+        if (segment->text != FIELD_COUNT)
+            flat_put(record, segment->text,
+                     flat_lane((uint32_t)(text - run->window), length, VALUE_TEXT));
+        at = text + length;
+        segment = find_segment(segment->fork, at);
+        if (!segment)
+            return NULL;
+    }
+    if (at - start > DECODE_RECORD_MAX)
+        return NULL;
+    record->present = present;
+    return at;
+}
+
+static void run_learnt(struct msgpack_fast *fast, struct msgpack_run *run)
+{
+    struct flat_block *const block = run->block;
+    struct fork *const root = &fast->forks[0];
+    const uint8_t *const window = run->window;
+    const uint8_t *const end = run->end;
+    const struct windows windows = root->windows;
+    const uint8_t *at = run->at;
+    struct flat_record *record = &block->records[block->count];
+    struct flat_record *const record_end = &block->records[FLAT_RECORDS];
+    while (record < record_end && end - at >= SEGMENT_REACH &&
+           block->digits_length <= FLAT_DIGITS_BYTES - RECORD_DIGITS) {
+        struct fork_slot *bucket = &root->buckets[fork_bucket(&windows, at)];
+        const struct segment *segment = bucket->segment;
+        const uint8_t *next = at + bucket->length;
+        if (__builtin_expect(!segment || !segment_matches(segment, at), 0)) {
+            segment = find_sibling(bucket, at);
+            if (!segment)
+                break;
+            next = at + segment->length;
+        }
+        record->offset = (uint32_t)(at - window);
+        if (segment->end == SEGMENT_RECORD) {
+            record->present = segment->present;
+            put_all_lanes(segment, record->offset, record);
+            put_numbers(fast, run, segment, at, record, true);
+        } else {
+            uint32_t digits = block->digits_length;
+            next = take_path(fast, run, segment, at, record);
+            if (!next) {
+                block->digits_length = digits;
+                fast->block++; /* no number is spelled there now */
+                break;
+            }
+        }
+        record->length = (uint32_t)(next - at);
+        at = next;
+        record++;
+    }
+    run->at = at;
+    block->count = (uint32_t)(record - block->records);
+}
+
+#endif
