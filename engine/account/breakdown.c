@@ -15,7 +15,7 @@ struct weight {
 };
 
 struct breakdown {
-    struct ledger *ledger;
+    struct ledgers *ledgers;
     const struct spend *spend;
     enum dimension dimension;
     struct arena *arena;
@@ -100,7 +100,7 @@ static bool find_part(const struct breakdown *b, struct bucket_key key, uint32_t
 static enum status add_days(struct breakdown *b, uint32_t line, uint32_t part,
                             const struct piece *piece, int128 quanta)
 {
-    const struct zone *zone = b->ledger->snapshot->accounts[b->spend->account].zone;
+    const struct zone *zone = b->ledgers->snapshot->accounts[b->spend->account].zone;
     int64_t whole = piece->end.seconds - piece->start.seconds;
     int128 left = quanta;
     struct instant at = piece->start;
@@ -133,15 +133,16 @@ static enum status add_piece(const struct usage_piece *usage, void *context, str
 {
     struct breakdown *b = context;
     const struct resolution *resolution = &usage->piece->resolution;
-    struct definition definition;
-    series_definition(&b->ledger->series, usage->series, &definition);
+    const struct definition *definition = usage->definition;
     for (uint32_t i = 0; i < resolution->plan_count; i++) {
         uint32_t line, part;
-        if (!find_part(b, ledger_bucket_key(b->ledger, usage->series, resolution, i), &line, &part))
+        struct bucket_key key =
+            ledgers_bucket_key(b->ledgers, usage->shard, definition, resolution, i);
+        if (!find_part(b, key, &line, &part))
             return error_set(
                 error, STATUS_BUG,
                 "usage of meter %.*s is in the journal and in no bucket: run `ratel verify`",
-                (int)definition.meter_name.length, definition.meter_name.data);
+                (int)definition->meter_name.length, definition->meter_name.data);
         int128 quanta;
         if (int128_multiply(usage->piece->quantity.quanta, resolution->multipliers[i], &quanta) !=
             STATUS_OK)
@@ -151,8 +152,8 @@ static enum status add_piece(const struct usage_piece *usage, void *context, str
             status = add_days(b, line, part, usage->piece, quanta);
         } else {
             struct slice value = b->dimension == DIMENSION_ZONE
-                                     ? definition_attribute(&definition, "zone")
-                                     : definition_resource(&definition);
+                                     ? definition_attribute(definition, "zone")
+                                     : definition_resource(definition);
             status = weight_add(b, line, part, value, quanta);
         }
         if (status != STATUS_OK)
@@ -323,7 +324,7 @@ static enum status finish(struct breakdown *b, struct breakdown_line **ret)
         uint32_t to = from;
         while (to < kept && b->weights[to].line == line)
             to++;
-        enum status status = finish_line(b->ledger->snapshot, b->spend, &b->spend->lines[line],
+        enum status status = finish_line(b->ledgers->snapshot, b->spend, &b->spend->lines[line],
                                          b->weights + from, to - from, b->arena, &lines[line]);
         if (status != STATUS_OK)
             return status;
@@ -333,17 +334,18 @@ static enum status finish(struct breakdown *b, struct breakdown_line **ret)
     return STATUS_OK;
 }
 
-enum status breakdown_compute(struct ledger *ledger, const struct spend *spend,
+enum status breakdown_compute(struct ledgers *ledgers, const struct spend *spend,
                               enum dimension dimension, struct arena *arena,
                               struct breakdown_line **ret, struct error *error)
 {
-    struct breakdown b = {.ledger = ledger, .spend = spend, .dimension = dimension, .arena = arena};
+    struct breakdown b = {
+        .ledgers = ledgers, .spend = spend, .dimension = dimension, .arena = arena};
     buckets_init(&b.places);
     enum status status = index_parts(&b);
     if (status != STATUS_OK)
         error_set(error, status, "out of memory");
     else
-        status = usage_walk(ledger, spend->account, spend->period, add_piece, &b, error);
+        status = usage_walk(ledgers, spend->account, spend->period, add_piece, &b, error);
     if (status == STATUS_OK) {
         status = finish(&b, ret);
         if (status != STATUS_OK)

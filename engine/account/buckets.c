@@ -1,6 +1,11 @@
 #include "account/buckets.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define REHASH_AHEAD 16
+#define CLEAR_WHOLE                                                                                \
+    64 /* more than one slot in so many: clearing all is quicker than finding them */
 
 void buckets_init(struct buckets *buckets)
 {
@@ -43,9 +48,14 @@ static uint32_t slot_of(const struct buckets *buckets, struct bucket_key key)
     return slot;
 }
 
+static uint32_t chain_home(const struct buckets *buckets, uint32_t account, int32_t period)
+{
+    return (uint32_t)mix(account, (uint32_t)period) & (buckets->chain_slot_count - 1);
+}
+
 static uint32_t chain_slot_of(const struct buckets *buckets, uint32_t account, int32_t period)
 {
-    uint32_t slot = (uint32_t)mix(account, (uint32_t)period) & (buckets->chain_slot_count - 1);
+    uint32_t slot = chain_home(buckets, account, period);
     for (;;) {
         uint32_t chain = buckets->chain_slots[slot];
         if (!chain || (buckets->chains[chain - 1].account == account &&
@@ -79,8 +89,15 @@ static enum status grow_items(struct buckets *buckets)
     buckets->capacity = capacity;
     buckets->slots = slots;
     buckets->slot_count = capacity * 2;
-    for (uint32_t i = 0; i < buckets->count; i++)
-        slots[slot_of(buckets, items[i].key)] = i + 1;
+    const uint32_t mask = buckets->slot_count - 1;
+    for (uint32_t i = 0; i < buckets->count; i++) {
+        if (i + REHASH_AHEAD < buckets->count)
+            __builtin_prefetch(&slots[(uint32_t)key_hash(items[i + REHASH_AHEAD].key) & mask], 1);
+        uint32_t slot = (uint32_t)key_hash(items[i].key) & mask;
+        while (slots[slot]) /* they are all different */
+            slot = (slot + 1) & mask;
+        slots[slot] = i + 1;
+    }
     return STATUS_OK;
 }
 
@@ -146,10 +163,51 @@ enum status buckets_at(struct buckets *buckets, struct bucket_key key, uint32_t 
     return STATUS_OK;
 }
 
+void buckets_clear(struct buckets *buckets)
+{
+    if (buckets->count > buckets->slot_count / CLEAR_WHOLE) {
+        memset(buckets->slots, 0, buckets->slot_count * sizeof(*buckets->slots));
+        memset(buckets->chain_slots, 0, buckets->chain_slot_count * sizeof(*buckets->chain_slots));
+        buckets->count = buckets->chain_count = 0;
+        return;
+    }
+    /* Each entry stands at its slot or behind it; what others leave free does not end the search.
+     */
+    for (uint32_t i = 0; i < buckets->count; i++) {
+        uint32_t slot = (uint32_t)key_hash(buckets->items[i].key) & (buckets->slot_count - 1);
+        while (buckets->slots[slot] != i + 1)
+            slot = (slot + 1) & (buckets->slot_count - 1);
+        buckets->slots[slot] = 0;
+    }
+    for (uint32_t i = 0; i < buckets->chain_count; i++) {
+        const struct bucket_chain *chain = &buckets->chains[i];
+        uint32_t slot = chain_home(buckets, chain->account, chain->period);
+        while (buckets->chain_slots[slot] != i + 1)
+            slot = (slot + 1) & (buckets->chain_slot_count - 1);
+        buckets->chain_slots[slot] = 0;
+    }
+    buckets->count = buckets->chain_count = 0;
+}
+
 uint32_t buckets_find(const struct buckets *buckets, struct bucket_key key)
 {
     return buckets->slot_count ? buckets->slots[slot_of(buckets, key)] - 1
                                : INDEX_NONE; /* 0 - 1 is INDEX_NONE */
+}
+
+void buckets_prefetch_slot(const struct buckets *buckets, struct bucket_key key)
+{
+    if (buckets->slot_count)
+        __builtin_prefetch(&buckets->slots[(uint32_t)key_hash(key) & (buckets->slot_count - 1)]);
+}
+
+void buckets_prefetch(const struct buckets *buckets, struct bucket_key key)
+{
+    if (!buckets->slot_count)
+        return;
+    uint32_t index = buckets->slots[(uint32_t)key_hash(key) & (buckets->slot_count - 1)];
+    if (index)
+        __builtin_prefetch(&buckets->items[index - 1], 1);
 }
 
 uint32_t buckets_first(const struct buckets *buckets, uint32_t account, struct period period)
@@ -158,4 +216,13 @@ uint32_t buckets_first(const struct buckets *buckets, uint32_t account, struct p
         return INDEX_NONE;
     uint32_t chain = buckets->chain_slots[chain_slot_of(buckets, account, period.index)];
     return chain ? buckets->chains[chain - 1].first : INDEX_NONE;
+}
+
+uint64_t buckets_bytes(const struct buckets *buckets)
+{
+    return (uint64_t)buckets->capacity *
+               (sizeof(*buckets->items) + sizeof(*buckets->next) + sizeof(*buckets->dirty)) +
+           (uint64_t)buckets->slot_count * sizeof(*buckets->slots) +
+           (uint64_t)buckets->chain_capacity * sizeof(*buckets->chains) +
+           (uint64_t)buckets->chain_slot_count * sizeof(*buckets->chain_slots);
 }

@@ -56,8 +56,15 @@ struct buckets {
 
 void buckets_init(struct buckets *buckets);
 void buckets_fini(struct buckets *buckets);
+/* Empty again, with the memory it has. Cost: what was in it, however much it can hold. */
+void buckets_clear(struct buckets *buckets);
 /* The bucket's index; made with quantity 0 when new. Errors: NO_MEMORY. */
 MUST_USE enum status buckets_at(struct buckets *buckets, struct bucket_key key, uint32_t *ret);
+/* The two halves of a look-up for batches: has the slot fetched, then the bucket that it names. */
+void buckets_prefetch_slot(const struct buckets *buckets, struct bucket_key key);
+void buckets_prefetch(const struct buckets *buckets, struct bucket_key key);
+/* Bytes of memory in use. */
+uint64_t buckets_bytes(const struct buckets *buckets);
 /* INDEX_NONE when there is none. */
 uint32_t buckets_find(const struct buckets *buckets, struct bucket_key key);
 /* The first bucket of an account's period; go on with buckets->next[]. */

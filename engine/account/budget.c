@@ -106,55 +106,42 @@ static struct slice message(const struct budget_state *state, uint32_t threshold
     return copy;
 }
 
-struct collecting {
-    struct ledger *ledger;
-    struct arena *arena;
-    struct alert *alerts;
-    uint32_t count;
-    uint32_t capacity;
-    uint64_t bytes;
-};
-
-static void collect(struct collecting *collecting, const struct budget_state *state)
+void alert_batch_init(struct alert_batch *batch)
 {
-    struct alert_sink *sink = collecting->ledger->options.alerts;
+    *batch = (struct alert_batch){0};
+    arena_init(&batch->arena);
+}
+
+void alert_batch_fini(struct alert_batch *batch)
+{
+    arena_fini(&batch->arena);
+}
+
+static void add(struct alert_batch *batch, struct slice id, struct slice text)
+{
+    if (batch->count == batch->capacity) {
+        uint32_t capacity = batch->capacity ? batch->capacity * 2 : 16;
+        struct alert *alerts = arena_alloc(&batch->arena, capacity * sizeof(*alerts));
+        if (batch->count)
+            memcpy(alerts, batch->alerts, batch->count * sizeof(*alerts));
+        batch->alerts = alerts;
+        batch->capacity = capacity;
+    }
+    batch->alerts[batch->count++] = (struct alert){id, text};
+    batch->bytes += id.length + text.length;
+}
+
+static void collect(const struct budget_state *state, struct alert_sink *sink,
+                    struct alert_batch *batch)
+{
     for (uint32_t i = 0; i < state->budget->threshold_count; i++) {
         uint32_t threshold = state->budget->thresholds[i];
         if (state->percent < threshold)
             continue;
-        struct slice id =
-            budget_alert_id(state->budget, state->period, threshold, collecting->arena);
-        if (sink->known(sink, id))
-            continue;
-        if (collecting->count == collecting->capacity) {
-            uint32_t capacity = collecting->capacity ? collecting->capacity * 2 : 16;
-            struct alert *alerts = arena_alloc(collecting->arena, capacity * sizeof(*alerts));
-            if (collecting->count)
-                memcpy(alerts, collecting->alerts, collecting->count * sizeof(*alerts));
-            collecting->alerts = alerts;
-            collecting->capacity = capacity;
-        }
-        struct alert *alert = &collecting->alerts[collecting->count++];
-        *alert = (struct alert){id, message(state, threshold, collecting->arena)};
-        collecting->bytes += alert->id.length + alert->message.length;
+        struct slice id = budget_alert_id(state->budget, state->period, threshold, &batch->arena);
+        if (!sink->known(sink, id))
+            add(batch, id, message(state, threshold, &batch->arena));
     }
-}
-
-static enum status watch(struct collecting *collecting, const struct budget *budget,
-                         struct period period, struct error *error)
-{
-    struct ledger *ledger = collecting->ledger;
-    struct budget_state state;
-    struct arena scratch; /* an account's lines are of no use to the next */
-    arena_init(&scratch);
-    enum status status =
-        budget_state(&ledger->buckets, ledger->snapshot, budget, period, &scratch, &state, error);
-    if (status == STATUS_OK) /* lines without a rate count as 0; loading the rate looks again */
-        collect(collecting, &state);
-    arena_fini(&scratch);
-    /* Spend that cannot be computed is told by whoever asks for it; usage must be committed all the
-     * same. */
-    return status == STATUS_RANGE ? STATUS_OK : status;
 }
 
 /* The account's first budget, or where it would stand: they are sorted by account. */
@@ -171,36 +158,25 @@ static uint32_t first_budget(const struct snapshot *snapshot, uint32_t account)
     return low;
 }
 
-static enum status watch_touched(struct collecting *collecting, uint32_t account,
-                                 struct period period, struct error *error)
+enum status budget_alerts(const struct buckets *buckets, const struct snapshot *snapshot,
+                          uint32_t account, struct period period, struct alert_sink *sink,
+                          struct alert_batch *batch, struct error *error)
 {
-    const struct snapshot *snapshot = collecting->ledger->snapshot;
+    assert(account < snapshot->account_count);
     for (uint32_t i = first_budget(snapshot, account);
          i < snapshot->budget_count && snapshot->budgets[i].account_index == account; i++) {
-        enum status status = watch(collecting, &snapshot->budgets[i], period, error);
-        if (status != STATUS_OK)
+        struct budget_state state;
+        struct arena scratch; /* an account's lines are of no use to the next */
+        arena_init(&scratch);
+        enum status status =
+            budget_state(buckets, snapshot, &snapshot->budgets[i], period, &scratch, &state, error);
+        if (status == STATUS_OK) /* lines without a rate count as 0; loading the rate looks again */
+            collect(&state, sink, batch);
+        arena_fini(&scratch);
+        /* Spend that cannot be computed is told by whoever asks for it; usage must be committed all
+         * the same. */
+        if (status != STATUS_OK && status != STATUS_RANGE)
             return status;
     }
     return STATUS_OK;
-}
-
-enum status budget_alerts(struct ledger *ledger, uint32_t *cursor, struct arena *arena,
-                          struct alert **ret, uint32_t *ret_count, struct error *error)
-{
-    struct collecting collecting = {.ledger = ledger, .arena = arena};
-    enum status status = STATUS_OK;
-    uint32_t count = ledger->touched_all ? ledger->buckets.chain_count : ledger->touched_count;
-    uint32_t i = *cursor;
-    for (; i < count && status == STATUS_OK && collecting.bytes < BUDGET_ALERT_BYTES; i++) {
-        const struct bucket_chain *chains = ledger->buckets.chains;
-        struct touched at = ledger->touched_all
-                                ? (struct touched){chains[i].account, chains[i].period}
-                                : ledger->touched[i];
-        if (ledger->budgeted[at.account])
-            status = watch_touched(&collecting, at.account, (struct period){at.period}, error);
-    }
-    *cursor = i == count ? BUDGETS_WATCHED : i;
-    *ret = collecting.alerts;
-    *ret_count = collecting.count;
-    return status;
 }

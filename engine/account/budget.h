@@ -1,11 +1,12 @@
 /* Budgets: spend of an account's billing period held against thresholds while usage streams in.
  *
  * A threshold of a period fires once: its alert's id is "budget:ID:PERIOD:THRESHOLD", and the
- * outbox keeps ids for good. Alerts travel in the journal frame of the commit that caused them. */
+ * outbox keeps ids for good. Alerts are nobody's state: they follow from usage that is durable, and
+ * whoever opens the ledgers for writing looks at all budgets again (ledgers_watch). */
 #ifndef RATEL_ACCOUNT_BUDGET_H
 #define RATEL_ACCOUNT_BUDGET_H
 
-#include "account/ledger.h"
+#include "account/alert.h"
 #include "account/spend.h"
 
 /* Spend so far against a budget, in the budget's currency. `no_rate`: some lines cannot be
@@ -27,12 +28,23 @@ MUST_USE enum status budget_state(const struct buckets *buckets, const struct sn
 struct slice budget_alert_id(const struct budget *budget, struct period period, uint32_t threshold,
                              struct arena *arena);
 
-/* Alerts that are due for what the pending commit touched and that the sink does not know yet, up
- * to about BUDGET_ALERT_BYTES. `cursor` is 0 at first and says where to go on, BUDGETS_WATCHED at
- * the end. Owner: the arena. */
-#define BUDGET_ALERT_BYTES (4u << 20)
-#define BUDGETS_WATCHED    UINT32_MAX
-MUST_USE enum status budget_alerts(struct ledger *ledger, uint32_t *cursor, struct arena *arena,
-                                   struct alert **ret, uint32_t *ret_count, struct error *error);
+/* Alerts that are handed over together: a transaction of the outbox. */
+#define ALERT_BATCH_BYTES (4u << 20) /* enough: it is time to deliver */
+struct alert_batch {
+    struct arena arena;
+    struct alert *alerts;
+    uint32_t count;
+    uint32_t capacity;
+    uint64_t bytes;
+};
+
+void alert_batch_init(struct alert_batch *batch);
+void alert_batch_fini(struct alert_batch *batch);
+
+/* Adds the alerts that are due for an account's period and that the sink does not know yet.
+ * `buckets` hold the sums of all shards. Spend that cannot be computed has none. */
+MUST_USE enum status budget_alerts(const struct buckets *buckets, const struct snapshot *snapshot,
+                                   uint32_t account, struct period period, struct alert_sink *sink,
+                                   struct alert_batch *batch, struct error *error);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#define JOURNAL_FORMAT 1
+#define JOURNAL_FORMAT 2
 
 void counts_add(struct ingest_counts *total, const struct ingest_counts *more)
 {
@@ -20,26 +20,37 @@ void counts_check(const struct ingest_counts *counts)
                                counts->ignored + counts->quarantined);
 }
 
+void journal_head(const struct journal_commit *commit, char out[JOURNAL_HEAD_BYTES])
+{
+    int64_t first = INSTANT_MAX.seconds, last = INSTANT_MIN.seconds;
+    for (uint32_t i = 0; i < commit->event_count; i++) {
+        int64_t start = commit->events[i].start;
+        first = start < first ? start : first;
+        last = start > last ? start : last;
+    }
+    const uint32_t counts[] = {JOURNAL_FORMAT, commit->event_count, commit->id_count, 0};
+    const int64_t starts[] = {first, last};
+    static_assert(sizeof(counts) + sizeof(starts) == JOURNAL_HEAD_BYTES, "the head's layout");
+    memcpy(out, counts, sizeof(counts));
+    memcpy(out + sizeof(counts), starts, sizeof(starts));
+}
+
 void journal_pack(const struct journal_commit *commit, struct packer *packer)
 {
-    struct instant first = INSTANT_MAX, last = INSTANT_MIN;
-    for (uint32_t i = 0; i < commit->event_count; i++) {
-        first = instant_min(first, (struct instant){commit->events[i].start});
-        last = instant_max(last, (struct instant){commit->events[i].start});
-    }
-    pack_u32(packer, JOURNAL_FORMAT);
-    pack_u32(packer, commit->event_count);
-    pack_u32(packer, commit->id_count);
-    pack_u32(packer, 0);
-    pack_u64(packer, (uint64_t)first.seconds);
-    pack_u64(packer, (uint64_t)last.seconds);
+    char head[JOURNAL_HEAD_BYTES];
+    journal_head(commit, head);
+    pack_bytes(packer, head, sizeof(head));
     pack_bytes(packer, commit->events, commit->event_count * sizeof(struct event));
+    journal_pack_tail(commit, packer);
+}
+
+void journal_pack_tail(const struct journal_commit *commit, struct packer *packer)
+{
     pack_bytes(packer, commit->ids, commit->id_count * sizeof(struct hash128));
     pack_varint(packer, commit->series_first);
     pack_varint(packer, commit->definition_count);
     pack_varint(packer, commit->conflict_count);
     pack_varint(packer, commit->resolution_count);
-    pack_varint(packer, commit->alert_count);
     pack_slice(packer, commit->position.source);
     pack_slice(packer, commit->position.file);
     pack_varint(packer, commit->position.offset);
@@ -49,16 +60,13 @@ void journal_pack(const struct journal_commit *commit, struct packer *packer)
     pack_varint(packer, commit->counts.conflict);
     pack_varint(packer, commit->counts.ignored);
     pack_varint(packer, commit->counts.quarantined);
-    for (uint32_t i = 0; i < commit->definition_count; i++)
+    pack_bytes(packer, commit->definitions_packed.data, commit->definitions_packed.length);
+    for (uint32_t i = 0; i < commit->definition_count && commit->definitions; i++)
         pack_slice(packer, commit->definitions[i]);
     for (uint32_t i = 0; i < commit->conflict_count; i++)
         pack_bytes(packer, &commit->conflicts[i], sizeof(struct conflict));
     for (uint32_t i = 0; i < commit->resolution_count; i++)
         pack_varint(packer, commit->resolutions[i]);
-    for (uint32_t i = 0; i < commit->alert_count; i++) {
-        pack_slice(packer, commit->alerts[i].id);
-        pack_slice(packer, commit->alerts[i].message);
-    }
 }
 
 struct slice journal_next_definition(struct journal_frame *frame)
@@ -80,14 +88,6 @@ uint32_t journal_next_resolution(struct journal_frame *frame)
     return (uint32_t)unpack_varint(&frame->resolutions);
 }
 
-struct alert journal_next_alert(struct journal_frame *frame)
-{
-    struct alert alert;
-    alert.id = unpack_slice(&frame->alerts);
-    alert.message = unpack_slice(&frame->alerts);
-    return alert;
-}
-
 static enum status damaged(const struct frame *frame, struct error *error)
 {
     return error_set(error, STATUS_CORRUPT,
@@ -104,9 +104,10 @@ enum status journal_unpack(const struct frame *frame, struct journal_frame *ret,
     uint32_t format = unpack_u32(&in);
     if (frame->kind != JOURNAL_FRAME_COMMIT || format != JOURNAL_FORMAT)
         return error_set(error, STATUS_VERSION,
-                         "journal frame %llu has kind %u, format %u; this program knows kind 1, "
-                         "format 1: use a newer one",
-                         (unsigned long long)frame->sequence, frame->kind, format);
+                         "journal frame %llu has kind %u, format %u; this program knows kind %d, "
+                         "format %d: use the one that wrote it",
+                         (unsigned long long)frame->sequence, frame->kind, format,
+                         JOURNAL_FRAME_COMMIT, JOURNAL_FORMAT);
     ret->sequence = frame->sequence;
     ret->event_count = unpack_u32(&in);
     ret->id_count = unpack_u32(&in);
@@ -119,7 +120,6 @@ enum status journal_unpack(const struct frame *frame, struct journal_frame *ret,
     ret->definition_count = (uint32_t)unpack_varint(&in);
     ret->conflict_count = (uint32_t)unpack_varint(&in);
     ret->resolution_count = (uint32_t)unpack_varint(&in);
-    ret->alert_count = (uint32_t)unpack_varint(&in);
     ret->position.source = unpack_slice(&in);
     ret->position.file = unpack_slice(&in);
     ret->position.offset = unpack_varint(&in);
@@ -137,9 +137,6 @@ enum status journal_unpack(const struct frame *frame, struct journal_frame *ret,
     ret->resolutions = in;
     for (uint32_t i = 0; i < ret->resolution_count && !in.failed; i++)
         (void)unpack_varint(&in);
-    ret->alerts = in;
-    for (uint64_t i = 0; i < (uint64_t)ret->alert_count * 2 && !in.failed; i++)
-        (void)unpack_slice(&in);
     return in.failed || !unpack_at_end(&in) ? damaged(frame, error) : STATUS_OK;
 }
 

@@ -1,10 +1,11 @@
-/* What a journal frame holds: one commit. Events, the series they define, ids, conflicts, alerts
- * and the source positions they came from go to disk in one checksummed frame, so they are there
- * together or not at all.
+/* What a journal frame holds: one commit. Events, the series they define, ids, conflicts and the
+ * source positions they came from go to disk in one checksummed frame, so they are there together
+ * or not at all.
  *
  * Payload: u32 format, u32 events, u32 ids, u32 reserved, i64 first start, i64 last start; events
  * (32 bytes each); ids (16 bytes each, one per event of length 0, in order); then packed: first
- * series, definitions, conflicts, resolutions, alerts, source, file, offset, counts. */
+ * series, counts of what follows, source, file, offset, counts of records, definitions, conflicts,
+ * resolutions. */
 #ifndef RATEL_ACCOUNT_JOURNAL_H
 #define RATEL_ACCOUNT_JOURNAL_H
 
@@ -34,12 +35,6 @@ struct conflict {
     struct hash128 id; /* zero for windows */
 };
 
-/* A message for the outbox, committed with the state that caused it. */
-struct alert {
-    struct slice id;      /* the idempotency key: "budget:ID:2026-10:80" */
-    struct slice message; /* packed by budget.c */
-};
-
 struct source_position {
     struct slice source; /* the cloud */
     struct slice file;   /* transport: a path, a topic ... */
@@ -58,11 +53,9 @@ struct journal_frame {
     uint32_t definition_count;
     uint32_t conflict_count;
     uint32_t resolution_count;
-    uint32_t alert_count;
     struct unpacker definitions; /* each a slice */
     struct unpacker conflicts;
     struct unpacker resolutions;
-    struct unpacker alerts;
     struct source_position position;
     struct ingest_counts counts;
 };
@@ -72,6 +65,13 @@ static inline struct event journal_event(const struct journal_frame *frame, uint
     struct event event;
     memcpy(&event, frame->events + (size_t)index * sizeof(event), sizeof(event));
     return event;
+}
+
+/* All events of a frame: payloads start at a multiple of 8, and so do they. */
+static inline const struct event *journal_events(const struct journal_frame *frame)
+{
+    assert((uintptr_t)frame->events % 8 == 0);
+    return (const struct event *)(const void *)frame->events;
 }
 
 static inline struct hash128 journal_id(const struct journal_frame *frame, uint32_t index)
@@ -85,7 +85,6 @@ struct slice journal_next_definition(struct journal_frame *frame);
 struct conflict journal_next_conflict(struct journal_frame *frame);
 uint32_t journal_next_resolution(
     struct journal_frame *frame); /* number of a conflict that a person discarded, from 1 */
-struct alert journal_next_alert(struct journal_frame *frame);
 
 /* What goes into one frame; arrays are the caller's. */
 struct journal_commit {
@@ -95,18 +94,23 @@ struct journal_commit {
     uint32_t id_count;
     uint32_t series_first;
     const struct slice *definitions;
+    struct slice definitions_packed; /* instead, each with its length before it */
     uint32_t definition_count;
     const struct conflict *conflicts;
     uint32_t conflict_count;
     const uint32_t *resolutions;
     uint32_t resolution_count;
-    const struct alert *alerts;
-    uint32_t alert_count;
     struct source_position position;
     struct ingest_counts counts;
 };
 
+/* The whole payload. */
 void journal_pack(const struct journal_commit *commit, struct packer *packer);
+/* The same in three parts, for payloads that are built in place: what stands before the events, the
+ * events, what stands behind them. */
+#define JOURNAL_HEAD_BYTES 32
+void journal_head(const struct journal_commit *commit, char out[JOURNAL_HEAD_BYTES]);
+void journal_pack_tail(const struct journal_commit *commit, struct packer *packer);
 /* Errors: CORRUPT (the frame's checksum held, so this is a program of another version or a bug),
  * VERSION. */
 MUST_USE enum status journal_unpack(const struct frame *frame, struct journal_frame *ret,

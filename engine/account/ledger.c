@@ -2,19 +2,23 @@
  *
  * Invariants:
  * L-1 a window of a series is in the buckets once, and exactly when it is in coverage.
- * L-2 what is in the journal is in the state; what is pending is in the state and not yet in the journal.
+ * L-2 what is in the journal is in the state; what is pending, or sealed and not yet durable, is in the state and in no journal that anybody
+ *     may rely on. A checkpoint is written, and prices change, only when there is neither.
  * L-3 a checkpoint is the state as of `checkpoint_sequence`, under the prices of `checkpoint_digest`. */
 #include "account/ledger.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#include "account/budget.h"
 
 static enum status out_of_memory(struct error *error)
 {
     return error_set(error, STATUS_NO_MEMORY, "out of memory");
+}
+
+static void set_snapshot(struct ledger *ledger, const struct snapshot *snapshot)
+{
+    ledger->snapshot = ledger->options.snapshot = snapshot;
+    ledger->pricing_digest = snapshot->pricing_digest;
 }
 
 static enum status mark_budgeted(struct ledger *ledger, struct error *error)
@@ -22,7 +26,7 @@ static enum status mark_budgeted(struct ledger *ledger, struct error *error)
     free((void *)ledger->budgeted);
     ledger->budgeted = NULL;
     const struct snapshot *snapshot = ledger->snapshot;
-    if (!ledger->options.alerts || snapshot->budget_count == 0)
+    if (!ledger->options.watched || snapshot->budget_count == 0)
         return STATUS_OK;
     uint8_t *marks = calloc(snapshot->account_count + 1, 1);
     if (!marks)
@@ -58,15 +62,15 @@ static enum status open_files(struct ledger *ledger, struct error *error)
 {
     char path[DATADIR_PATH_BYTES];
     datadir_shard_path(ledger->options.datadir, ledger->options.shard, "journal", path);
-    if (ledger->options.mode != LEDGER_DERIVE) {
-        enum status status = checkpoint_load(ledger, error);
-        if (status == STATUS_OK)
-            status = check_journal_end(ledger, path, error);
-        if (status != STATUS_OK)
-            return status;
-    }
+    enum status status = checkpoint_load(ledger, error);
+    if (status == STATUS_OK && ledger->options.mode != LEDGER_DERIVE)
+        status = check_journal_end(ledger, path, error);
+    if (status != STATUS_OK)
+        return status;
     if (ledger->options.mode == LEDGER_WRITE)
-        return frames_open(path, FRAMES_SEGMENT_BYTES, &ledger->journal, &ledger->cut_bytes, error);
+        return frames_open(
+            path, (struct frames_options){.segment_bytes = FRAMES_SEGMENT_BYTES, .aligned = true},
+            &ledger->journal, &ledger->cut_bytes, error);
     return frames_open_read(path, &ledger->journal, error);
 }
 
@@ -88,18 +92,21 @@ enum status ledger_open(const struct ledger_options *options, struct ledger **re
     if (!ledger)
         return out_of_memory(error);
     ledger->options = *options;
-    ledger->snapshot = options->snapshot;
-    series_init(&ledger->series, options->datadir->seed, options->mode != LEDGER_READ);
+    set_snapshot(ledger, options->snapshot);
     buckets_init(&ledger->buckets);
     idset_init(&ledger->ids);
     idset_init(&ledger->conflict_set);
+    positions_init(&ledger->positions);
     pack_init(&ledger->packer);
+    pack_init(&ledger->pending_definitions);
     enum status status = open_files(ledger, error);
     if (status == STATUS_OK)
         status = catch_up(ledger, error);
     if (status == STATUS_OK)
         status = mark_budgeted(ledger, error);
-    ledger->touched_all = true; /* a crash may have kept alerts from being looked at */
+    ledger->frame = &ledger->own_frame;
+    touched_init(&ledger->touched);
+    touched_all(&ledger->touched); /* a crash may have kept alerts from being looked at */
     if (status != STATUS_OK) {
         ledger_close(ledger);
         return status;
@@ -119,14 +126,19 @@ void ledger_close(struct ledger *ledger)
     if (ledger->store)
         store_close(ledger->store);
     series_fini(&ledger->series);
+    heap_close(ledger->heap);
     buckets_fini(&ledger->buckets);
     idset_fini(&ledger->ids);
     idset_fini(&ledger->conflict_set);
+    positions_fini(&ledger->positions);
     pack_fini(&ledger->packer);
+    pack_fini(&ledger->pending_definitions);
     free(ledger->conflicts);
-    free(ledger->events);
+    frame_buffer_fini(&ledger->own_frame);
     free(ledger->pending_ids);
     free((void *)ledger->budgeted);
+    free(ledger->series_digests);
+    free(ledger->bucket_digests);
     free(ledger);
 }
 
@@ -135,16 +147,12 @@ uint64_t ledger_event_content(const struct event *event)
     return hash64(slice_of((const char *)event, sizeof(*event)), 0);
 }
 
-static enum status reserve_pending(struct ledger *ledger)
+enum status ledger_pend_reserve(struct ledger *ledger, uint32_t count)
 {
-    if (ledger->event_pending == ledger->event_capacity) {
-        uint32_t capacity = ledger->event_capacity ? ledger->event_capacity * 2 : 65536;
-        struct event *events = realloc(ledger->events, capacity * sizeof(*events));
-        if (!events)
-            return STATUS_NO_MEMORY;
-        ledger->events = events;
-        ledger->event_capacity = capacity;
-    }
+    size_t events = (size_t)ledger->event_pending + count;
+    if (frame_buffer_reserve(ledger->frame, JOURNAL_HEAD_BYTES + events * sizeof(struct event),
+                             NULL) != STATUS_OK)
+        return STATUS_NO_MEMORY;
     if (ledger->id_pending == ledger->id_capacity) {
         uint32_t capacity = ledger->id_capacity ? ledger->id_capacity * 2 : 1024;
         struct hash128 *ids = realloc(ledger->pending_ids, capacity * sizeof(*ids));
@@ -156,110 +164,34 @@ static enum status reserve_pending(struct ledger *ledger)
     return STATUS_OK;
 }
 
-static void touch(struct ledger *ledger, const struct event *event)
+void ledger_touch(struct ledger *ledger, const struct event *event)
 {
-    const struct series *series = &ledger->series.hot[event->series];
-    bool whole =
-        event->start >= series->valid_from && event->start + event->length <= series->valid_to;
-    if (!ledger->budgeted || ledger->touched_all)
+    if (!ledger->budgeted || ledger->touched.all)
         return;
-    if (!whole) { /* split, or not remembered: rare enough to look at everything */
-        ledger->touched_all = true;
+    if (!ledger_remembers(ledger, event)) { /* split: rare enough to look at everything */
+        touched_all(&ledger->touched);
         return;
     }
-    if (series->account == INDEX_NONE || !ledger->budgeted[series->account])
-        return;
-    for (uint32_t i = ledger->touched_count; i-- > 0;)
-        if (ledger->touched[i].account == series->account &&
-            ledger->touched[i].period == series->period)
-            return;
-    if (ledger->touched_count == LEDGER_TOUCHED_MAX)
-        ledger->touched_all = true;
-    else
-        ledger->touched[ledger->touched_count++] =
-            (struct touched){series->account, series->period};
+    uint32_t bucket = ledger->series.lines[event->series].bucket[0];
+    if (bucket == INDEX_NONE)
+        return; /* nobody pays for it yet */
+    const struct bucket_key *key = &ledger->buckets.items[bucket].key;
+    if (ledger->budgeted[key->account])
+        touched_add(&ledger->touched, key->account, key->period);
 }
 
-static enum outcome classify(struct ledger *ledger, const struct usage *usage,
-                             const struct event *event)
+void ledger_pend(struct ledger *ledger, const struct event *event, const struct hash128 *id)
 {
-    if (usage->has_id) {
-        enum idset_answer answer =
-            idset_classify(&ledger->ids, usage->id, ledger_event_content(event));
-        return answer == IDSET_NEW         ? OUTCOME_ACCEPTED
-               : answer == IDSET_DUPLICATE ? OUTCOME_DUPLICATE
-                                           : OUTCOME_CONFLICT;
-    }
-    enum coverage_answer answer = coverage_classify(&ledger->series.coverage[event->series],
-                                                    usage->start, usage->end, usage->quantity);
-    return answer == COVERAGE_NEW         ? OUTCOME_ACCEPTED
-           : answer == COVERAGE_DUPLICATE ? OUTCOME_DUPLICATE
-                                          : OUTCOME_CONFLICT;
-}
-
-static enum status accept(struct ledger *ledger, const struct usage *usage,
-                          const struct event *event, struct error *error)
-{
-    enum status status;
-    if (usage->has_id) {
-        status = idset_add(&ledger->ids, usage->id, ledger_event_content(event));
-        ledger->pending_ids[ledger->id_pending++] = usage->id;
-    } else {
-        status = coverage_add(&ledger->series.coverage[event->series], usage->start, usage->end,
-                              usage->quantity);
-        ledger->series.dirty[event->series] = 1;
-    }
-    if (status != STATUS_OK)
-        return out_of_memory(error);
-    ledger->events[ledger->event_pending++] = *event;
-    ledger->event_count++;
-    touch(ledger, event);
-    return STATUS_OK;
-}
-
-enum status ledger_apply(struct ledger *ledger, struct usage *usage, enum outcome *ret,
-                         struct error *error)
-{
-    assert(ledger->options.mode == LEDGER_WRITE && usage->verdict == VERDICT_EVENT);
-    if (reserve_pending(ledger) != STATUS_OK)
-        return out_of_memory(error);
-    uint32_t series = series_find(&ledger->series, usage->series_hash);
-    if (series == INDEX_NONE) {
-        enum status status =
-            series_add(&ledger->series, usage->series_hash, usage->definition, &series);
-        if (status != STATUS_OK)
-            return error_set(error, status, "%s", status_text(status));
-        ledger->definition_bytes += usage->definition.length;
-    }
-    struct event event = event_make(series, usage->start, usage->end, usage->quantity);
-    *ret = classify(ledger, usage, &event);
-    if (*ret == OUTCOME_DUPLICATE)
-        return STATUS_OK;
-    if (*ret == OUTCOME_CONFLICT) {
-        bool added;
-        struct conflict conflict = {event, usage->has_id ? usage->id : (struct hash128){0, 0}};
-        return ledger_add_conflict(ledger, &conflict, &added) == STATUS_OK ? STATUS_OK
-                                                                           : out_of_memory(error);
-    }
-    struct error refusal = {0};
-    enum status status = ledger_count_event(ledger, &event, &refusal);
-    if (status == STATUS_RANGE) {
-        *ret = OUTCOME_REFUSED;
-        snprintf(usage->reason, sizeof(usage->reason), "%.150s", refusal.text);
-        return STATUS_OK;
-    }
-    if (status != STATUS_OK) {
-        if (error)
-            *error = refusal;
-        return status;
-    }
-    return accept(ledger, usage, &event, error);
+    *ledger_next_event(ledger) = *event;
+    if (id)
+        ledger->pending_ids[ledger->id_pending++] = *id;
+    ledger_touch(ledger, event);
 }
 
 enum status ledger_add_conflict(struct ledger *ledger, const struct conflict *conflict,
                                 bool *ret_added)
 {
-    struct hash128 key = definition_hash(slice_of((const char *)conflict, sizeof(*conflict)), 0);
+    struct hash128 key = hash128_nonzero(slice_of((const char *)conflict, sizeof(*conflict)), 0);
     *ret_added = false;
     if (idset_classify(&ledger->conflict_set, key, 0) != IDSET_NEW)
         return STATUS_OK; /* sent again: kept once */
@@ -285,61 +217,104 @@ void ledger_count(struct ledger *ledger, const struct ingest_counts *counts)
     counts_add(&ledger->counts, counts);
 }
 
-/* Packs, appends and syncs one frame. */
-static enum status write_frame(struct ledger *ledger, const struct journal_commit *commit,
-                               struct error *error)
+/* Puts head and tail around the events that are in the frame already. */
+static enum status pack_frame(struct ledger *ledger, const struct journal_commit *commit,
+                              struct error *error)
 {
     pack_reset(&ledger->packer);
-    journal_pack(commit, &ledger->packer);
+    journal_pack_tail(commit, &ledger->packer);
+    struct slice tail = pack_done(&ledger->packer);
     if (ledger->packer.failed)
         return out_of_memory(error);
-    uint64_t sequence;
-    enum status status = frames_append(ledger->journal, JOURNAL_FRAME_COMMIT,
-                                       pack_done(&ledger->packer), &sequence, error);
-    if (status == STATUS_OK)
-        status = frames_sync(ledger->journal, error);
-    if (status == STATUS_OK)
-        ledger->sequence = sequence;
-    return status;
-}
-
-/* One frame with the alerts that are due, as many as it should hold. */
-static enum status commit_frame(struct ledger *ledger, struct arena *arena,
-                                struct journal_commit *commit, uint32_t *cursor,
-                                struct error *error)
-{
-    struct alert *alerts = NULL;
-    enum status status = STATUS_OK;
-    if (*cursor != BUDGETS_WATCHED)
-        status = budget_alerts(ledger, cursor, arena, &alerts, &commit->alert_count, error);
+    size_t events = JOURNAL_HEAD_BYTES + (size_t)commit->event_count * sizeof(struct event);
+    enum status status = frame_buffer_reserve(ledger->frame, events + tail.length, error);
     if (status != STATUS_OK)
         return status;
-    if (!commit->event_count && !commit->definition_count && !commit->conflict_count &&
-        !commit->resolution_count && !commit->alert_count)
-        return STATUS_OK; /* only counts: nothing that must survive */
-    commit->alerts = alerts;
-    status = write_frame(ledger, commit, error);
-    if (status == STATUS_OK && commit->alert_count)
-        status = ledger->options.alerts->deliver(ledger->options.alerts, alerts,
-                                                 commit->alert_count, error);
-    return status;
+    struct journal_commit placed = *commit;
+    placed.events = ledger_pending_events(ledger);
+    journal_head(&placed, ledger->frame->payload);
+    memcpy(ledger->frame->payload + events, tail.data, tail.length);
+    ledger->frame->length = events + tail.length;
+    return STATUS_OK;
 }
 
-static enum status commit_with(struct ledger *ledger, struct arena *arena,
-                               struct journal_commit *commit, struct error *error)
+static enum status pack_with(struct ledger *ledger, struct arena *arena,
+                             struct journal_commit *commit, struct error *error)
 {
     struct conflict *conflicts = arena_alloc(
         arena, (ledger->conflict_count - ledger->committed_conflicts) * sizeof(*conflicts) + 1);
     for (uint32_t i = ledger->committed_conflicts; i < ledger->conflict_count; i++)
         conflicts[commit->conflict_count++] = ledger->conflicts[i].conflict;
     commit->conflicts = conflicts;
-    uint32_t cursor = ledger->budgeted ? 0 : BUDGETS_WATCHED;
-    enum status status = commit_frame(ledger, arena, commit, &cursor, error);
-    while (status == STATUS_OK &&
-           cursor != BUDGETS_WATCHED) { /* budgets of many accounts were loaded at once */
-        struct journal_commit rest = {.series_first = ledger->series.count};
-        status = commit_frame(ledger, arena, &rest, &cursor, error);
+    return pack_frame(ledger, commit, error);
+}
+
+static enum status seal(struct ledger *ledger, const struct source_position *position,
+                        const uint32_t *resolutions, uint32_t resolution_count, bool *ret_sealed,
+                        struct error *error)
+{
+    struct journal_commit commit = {
+        .event_count = ledger->event_pending,
+        .ids = ledger->pending_ids,
+        .id_count = ledger->id_pending,
+        .series_first = ledger->committed_series,
+        .definition_count = ledger->series.count - ledger->committed_series,
+        .definitions_packed = pack_done(&ledger->pending_definitions),
+        .resolutions = resolutions,
+        .resolution_count = resolution_count,
+        .counts = ledger->counts,
+    };
+    if (position)
+        commit.position = *position;
+    /* Counts alone are nothing that must survive. */
+    *ret_sealed = ledger_commit_needed(ledger) || resolution_count > 0;
+    if (*ret_sealed) {
+        /* Most frames have no conflicts, and then nothing is allocated. */
+        struct arena arena;
+        arena_init(&arena);
+        bool plain = ledger->conflict_count == ledger->committed_conflicts;
+        enum status status =
+            plain ? pack_frame(ledger, &commit, error) : pack_with(ledger, &arena, &commit, error);
+        arena_fini(&arena);
+        if (status == STATUS_OK &&
+            positions_note(&ledger->positions, &commit.position, ledger->sequence + 1) != STATUS_OK)
+            status = out_of_memory(error);
+        if (status != STATUS_OK)
+            return status;
     }
+    ledger->counts = (struct ingest_counts){0};
+    return STATUS_OK;
+}
+
+enum status ledger_seal(struct ledger *ledger, const struct source_position *position,
+                        bool *ret_sealed, struct error *error)
+{
+    assert(ledger->options.mode == LEDGER_WRITE);
+    return seal(ledger, position, NULL, 0, ret_sealed, error);
+}
+
+void ledger_sealed(struct ledger *ledger, uint64_t sequence, struct frame_buffer *next)
+{
+    ledger->sequence = sequence;
+    ledger->frame = next;
+    ledger->event_pending = 0;
+    ledger->id_pending = 0;
+    ledger->committed_series = ledger->series.count;
+    ledger->committed_conflicts = ledger->conflict_count;
+    ledger->definition_bytes = 0;
+    pack_reset(&ledger->pending_definitions);
+}
+
+/* Appends and syncs the packed frame. */
+static enum status write_frame(struct ledger *ledger, struct error *error)
+{
+    uint64_t sequence;
+    enum status status = frames_append_buffer(ledger->journal, JOURNAL_FRAME_COMMIT, ledger->frame,
+                                              &sequence, error);
+    if (status == STATUS_OK)
+        status = frames_sync(ledger->journal, error);
+    if (status == STATUS_OK)
+        ledger_sealed(ledger, sequence, ledger->frame);
     return status;
 }
 
@@ -347,35 +322,9 @@ static enum status commit_pending(struct ledger *ledger, const struct source_pos
                                   const uint32_t *resolutions, uint32_t resolution_count,
                                   struct error *error)
 {
-    struct journal_commit commit = {
-        .events = ledger->events,
-        .event_count = ledger->event_pending,
-        .ids = ledger->pending_ids,
-        .id_count = ledger->id_pending,
-        .series_first = ledger->committed_series,
-        .definitions = ledger->series.definitions + ledger->committed_series,
-        .definition_count = ledger->series.count - ledger->committed_series,
-        .resolutions = resolutions,
-        .resolution_count = resolution_count,
-        .counts = ledger->counts,
-    };
-    if (position)
-        commit.position = *position;
-    struct arena arena;
-    arena_init(&arena);
-    enum status status = commit_with(ledger, &arena, &commit, error);
-    arena_fini(&arena);
-    if (status != STATUS_OK)
-        return status;
-    ledger->event_pending = 0;
-    ledger->id_pending = 0;
-    ledger->committed_series = ledger->series.count;
-    ledger->committed_conflicts = ledger->conflict_count;
-    ledger->definition_bytes = 0;
-    ledger->counts = (struct ingest_counts){0};
-    ledger->touched_count = 0;
-    ledger->touched_all = false;
-    return STATUS_OK;
+    bool sealed;
+    enum status status = seal(ledger, position, resolutions, resolution_count, &sealed, error);
+    return status == STATUS_OK && sealed ? write_frame(ledger, error) : status;
 }
 
 enum status ledger_commit(struct ledger *ledger, const struct source_position *position,
@@ -383,6 +332,25 @@ enum status ledger_commit(struct ledger *ledger, const struct source_position *p
 {
     assert(ledger->options.mode == LEDGER_WRITE);
     return commit_pending(ledger, position, NULL, 0, error);
+}
+
+enum status ledger_commit_position(struct ledger *ledger, const struct source_position *position,
+                                   struct error *error)
+{
+    assert(ledger->options.mode == LEDGER_WRITE && !ledger_commit_needed(ledger));
+    uint64_t offset;
+    bool known = positions_find(&ledger->positions, position->source, position->file, &offset);
+    if (known && offset == position->offset)
+        return STATUS_OK;
+    struct journal_commit commit = {
+        .series_first = ledger->series.count, .counts = ledger->counts, .position = *position};
+    enum status status = pack_frame(ledger, &commit, error);
+    if (status != STATUS_OK)
+        return status;
+    ledger->counts = (struct ingest_counts){0};
+    if (positions_note(&ledger->positions, position, ledger->sequence + 1) != STATUS_OK)
+        return out_of_memory(error);
+    return write_frame(ledger, error);
 }
 
 enum status ledger_discard_conflict(struct ledger *ledger, uint32_t number, struct error *error)
@@ -406,23 +374,31 @@ enum status ledger_checkpoint(struct ledger *ledger, struct error *error)
     return checkpoint_save(ledger, error);
 }
 
-static enum status recount_event(const struct event *event, const struct journal_frame *frame,
-                                 void *context, struct error *error)
-{
-    (void)frame;
-    return ledger_recount_event(context, event, error);
-}
-
 enum status ledger_reprice(struct ledger *ledger, const struct snapshot *snapshot,
                            struct error *error)
 {
     assert(ledger->event_pending == 0);
-    ledger->snapshot = snapshot;
-    buckets_fini(&ledger->buckets);
-    buckets_init(&ledger->buckets);
+    set_snapshot(ledger, snapshot);
+    buckets_clear(&ledger->buckets); /* there will be about as many */
     series_forget_slots(&ledger->series);
+    ledger->checkpoint_resources = 0;
     ledger->buckets_replaced = true;
-    ledger->touched_all = true;
-    enum status status = ledger_walk(ledger, recount_event, ledger, error);
+    touched_all(&ledger->touched);
+    enum status status = ledger_recount(ledger, error);
     return status == STATUS_OK ? mark_budgeted(ledger, error) : status;
+}
+
+enum status ledger_adopt(struct ledger *ledger, const struct snapshot *snapshot,
+                         struct error *error)
+{
+    if (snapshot->pricing_digest != ledger->pricing_digest)
+        return ledger_reprice(ledger, snapshot, error);
+    set_snapshot(ledger, snapshot);
+    touched_all(&ledger->touched); /* budgets may be others */
+    return mark_budgeted(ledger, error);
+}
+
+void ledger_on_full(struct ledger *ledger, const struct space *space)
+{
+    heap_on_full(ledger->heap, space);
 }

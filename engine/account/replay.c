@@ -23,12 +23,34 @@ static enum status replay_definitions(struct ledger *ledger, struct journal_fram
         return contradicts(frame, "its new series do not follow on the ones before", error);
     for (uint32_t i = 0; i < frame->definition_count; i++) {
         uint32_t series;
+        struct error failure = {0};
         enum status status =
-            series_restore(&ledger->series, journal_next_definition(frame), &series);
+            series_restore(&ledger->series, journal_next_definition(frame), &series, &failure);
+        if (status == STATUS_CORRUPT)
+            return contradicts(frame, failure.text, error);
         if (status != STATUS_OK)
-            return contradicts(frame, "a series definition is damaged or defined twice", error);
+            return error_set(error, status, "%s", failure.text);
     }
     return STATUS_OK;
+}
+
+static enum status replay_window(struct ledger *ledger, const struct journal_frame *frame,
+                                 const struct event *event, struct error *error)
+{
+    if (event->start < 0 || event->start + event->length > WINDOWS_INSTANT_MAX)
+        return contradicts(frame, "a window lies outside the years 1970 to 2105", error);
+    uint64_t code = windows_code(event_quantity(event));
+    enum coverage_answer answer;
+    enum status status = windows_classify(&ledger->series, event->series, (uint32_t)event->start,
+                                          event->length, code, &answer, error);
+    if (status != STATUS_OK)
+        return status;
+    if (answer != COVERAGE_NEW) {
+        ledger->overlaps++;
+        return STATUS_OK;
+    }
+    return windows_add(&ledger->series, event->series, (uint32_t)event->start, event->length, code,
+                       error);
 }
 
 /* Coverage and ids as the writer had them. What a sound journal never holds, an event that was
@@ -47,15 +69,8 @@ static enum status replay_identity(struct ledger *ledger, const struct journal_f
             ledger->overlaps++;
         else
             status = idset_add(&ledger->ids, id, content);
-    } else if (ledger->series.coverage) {
-        struct coverage *coverage = &ledger->series.coverage[event->series];
-        struct instant start = {event->start}, end = {event->start + event->length};
-        if (coverage_classify(coverage, start, end, event_quantity(event)) != COVERAGE_NEW) {
-            ledger->overlaps++;
-        } else {
-            status = coverage_add(coverage, start, end, event_quantity(event));
-            ledger->series.dirty[event->series] = 1;
-        }
+    } else if (ledger->options.mode != LEDGER_READ) {
+        return replay_window(ledger, frame, event, error);
     }
     return status == STATUS_OK ? STATUS_OK : error_set(error, status, "out of memory");
 }
@@ -79,21 +94,44 @@ static enum status replay_suspense(struct ledger *ledger, struct journal_frame *
     return STATUS_OK;
 }
 
-/* Alerts whose delivery a crash may have cut off are delivered again: the outbox knows them by id.
- */
-static enum status replay_alerts(struct ledger *ledger, struct journal_frame *frame,
-                                 struct error *error)
+#define GROUP       64 /* events whose lines fit the first-level cache together */
+#define AHEAD_LINES 24
+
+/* What the next events of a group need from memory is asked for while this one is worked on. */
+static enum status replay_group(struct ledger *ledger, const struct journal_frame *frame,
+                                const struct event *events, uint32_t count, uint32_t *next_id,
+                                struct error *error)
 {
-    if (ledger->options.mode != LEDGER_WRITE || !ledger->options.alerts)
-        return STATUS_OK;
-    for (uint32_t i = 0; i < frame->alert_count; i++) {
-        struct alert alert = journal_next_alert(frame);
-        enum status status =
-            ledger->options.alerts->deliver(ledger->options.alerts, &alert, 1, error);
+    const struct series_table *table = &ledger->series;
+    for (uint32_t i = 0; i < count; i++) {
+        if (events[i].series >= table->count)
+            return contradicts(frame, "an event names a series that is not defined", error);
+        __builtin_prefetch(&table->lines[events[i].series], 1);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + AHEAD_LINES / 2 < count && table->lines[events[i + AHEAD_LINES / 2].series].tail)
+            __builtin_prefetch(&table->tails[table->lines[events[i + AHEAD_LINES / 2].series].tail],
+                               1);
+        enum status status = replay_identity(ledger, frame, &events[i], next_id, error);
         if (status != STATUS_OK)
             return status;
     }
     return STATUS_OK;
+}
+
+static enum status replay_events(const struct replay *replay, const struct journal_frame *frame,
+                                 struct error *error)
+{
+    uint32_t next_id = 0;
+    const struct event *events = journal_events(frame);
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < frame->event_count && status == STATUS_OK; at += GROUP) {
+        uint32_t count = frame->event_count - at < GROUP ? frame->event_count - at : GROUP;
+        status = replay_group(replay->ledger, frame, events + at, count, &next_id, error);
+        if (status == STATUS_OK && replay->with_buckets)
+            status = ledger_recount_events(replay->ledger, events + at, count, error);
+    }
+    return status;
 }
 
 static enum status replay_frame(struct journal_frame *frame, void *context, struct error *error)
@@ -103,21 +141,14 @@ static enum status replay_frame(struct journal_frame *frame, void *context, stru
     if (ledger->options.until && frame->sequence > ledger->options.until)
         return STATUS_AGAIN;
     enum status status = replay_definitions(ledger, frame, error);
-    uint32_t next_id = 0;
-    for (uint32_t i = 0; i < frame->event_count && status == STATUS_OK; i++) {
-        struct event event = journal_event(frame, i);
-        if (event.series >= ledger->series.count)
-            return contradicts(frame, "an event names a series that is not defined", error);
-        status = replay_identity(ledger, frame, &event, &next_id, error);
-        if (status == STATUS_OK && replay->with_buckets)
-            status = ledger_recount_event(ledger, &event, error);
-    }
+    if (status == STATUS_OK)
+        status = replay_events(replay, frame, error);
     if (status == STATUS_OK)
         status = replay_suspense(ledger, frame, error);
-    if (status == STATUS_OK)
-        status = replay_alerts(ledger, frame, error);
     if (status != STATUS_OK)
         return status;
+    if (positions_note(&ledger->positions, &frame->position, frame->sequence) != STATUS_OK)
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
     ledger->event_count += frame->event_count;
     ledger->sequence = frame->sequence;
     return STATUS_OK;
@@ -128,6 +159,19 @@ enum status ledger_replay(struct ledger *ledger, uint64_t from, bool with_bucket
 {
     struct replay replay = {ledger, with_buckets};
     return journal_walk(ledger->journal, from, replay_frame, &replay, error);
+}
+
+static enum status recount_frame(struct journal_frame *frame, void *context, struct error *error)
+{
+    struct ledger *ledger = context;
+    if (frame->sequence > ledger->sequence)
+        return STATUS_AGAIN;
+    return ledger_recount_events(ledger, journal_events(frame), frame->event_count, error);
+}
+
+enum status ledger_recount(struct ledger *ledger, struct error *error)
+{
+    return journal_walk(ledger->journal, 1, recount_frame, ledger, error);
 }
 
 struct event_walk {

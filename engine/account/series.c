@@ -1,30 +1,72 @@
 #include "account/series.h"
 
-#include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
-void series_init(struct series_table *table, uint64_t seed, bool with_coverage)
+#include "account/windows.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define INDEX_LINES_FIRST 1024
+#define SERIES_LEAST      (1u << 20) /* where the system refuses more addresses */
+
+static struct series_index_line *index_new(uint32_t lines)
 {
-    *table = (struct series_table){.seed = seed};
+    size_t bytes = (size_t)lines * sizeof(struct series_index_line);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    (void)madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+}
+
+static void index_free(struct series_index_line *index, uint32_t lines)
+{
+    if (index)
+        (void)munmap(index, (size_t)lines * sizeof(*index));
+}
+
+enum status series_init(struct series_table *table, uint64_t seed, struct heap *heap)
+{
+    *table = (struct series_table){.heap = heap, .interval_count = 1};
+    identity_keys_init(&table->keys, seed);
     arena_init(&table->arena);
-    if (with_coverage)
-        table->coverage =
-            calloc(1, sizeof(*table->coverage)); /* non-NULL marks the mode; grown with the rest */
+    bool memory = vast_init(&table->lines_memory, sizeof(struct series), SERIES_MAX, SERIES_LEAST,
+                            true) == STATUS_OK &&
+                  vast_init(&table->definitions_memory, sizeof(uint64_t), SERIES_MAX, SERIES_LEAST,
+                            false) == STATUS_OK &&
+                  vast_init(&table->tags_memory, sizeof(uint32_t), SERIES_MAX, SERIES_LEAST,
+                            false) == STATUS_OK &&
+                  vast_init(&table->dirty_memory, 1, SERIES_MAX / SERIES_CHUNK,
+                            SERIES_LEAST / SERIES_CHUNK, false) == STATUS_OK &&
+                  vast_init(&table->tails_memory, sizeof(struct series_tail), SERIES_MAX,
+                            SERIES_LEAST, true) == STATUS_OK;
+    table->intervals = calloc(16, sizeof(*table->intervals));
+    table->interval_capacity = 16;
+    table->index_lines = INDEX_LINES_FIRST;
+    table->index = index_new(table->index_lines);
+    if (!memory || !table->intervals || !table->index)
+        return STATUS_NO_MEMORY;
+    /* They never move. */
+    table->lines = (struct series *)(void *)table->lines_memory.base;
+    table->definitions = (uint64_t *)(void *)table->definitions_memory.base;
+    table->tags = (uint32_t *)(void *)table->tags_memory.base;
+    table->dirty = (uint8_t *)table->dirty_memory.base;
+    table->tails = (struct series_tail *)(void *)table->tails_memory.base;
+    return STATUS_OK;
 }
 
 void series_fini(struct series_table *table)
 {
-    if (table->coverage)
-        for (uint32_t i = 0; i < table->count; i++)
-            coverage_fini(&table->coverage[i]);
-    free(table->hot);
-    free(table->coverage);
-    free(table->dirty);
-    free(table->hashes);
-    free(table->definitions);
-    free(table->meters);
-    free(table->resources);
-    free(table->slots);
+    vast_fini(&table->lines_memory);
+    vast_fini(&table->definitions_memory);
+    vast_fini(&table->tags_memory);
+    vast_fini(&table->dirty_memory);
+    vast_fini(&table->tails_memory);
+    index_free(table->index, table->index_lines);
+    free(table->intervals);
     free(table->meter_names);
     free(table->resource_keys);
     free(table->resource_slots);
@@ -32,18 +74,254 @@ void series_fini(struct series_table *table)
     *table = (struct series_table){0};
 }
 
-static uint32_t slot_of(const struct series_table *table, struct hash128 hash)
+/* ---- index
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+/* Bit i: tag i is equal. A free entry may match, too: its series is 0. */
+static unsigned matches(const struct series_index_line *line, uint32_t tag)
 {
-    uint32_t slot = (uint32_t)hash.low & (table->slot_count - 1);
-    while (table->slots[slot] && !hash128_equal(table->hashes[table->slots[slot] - 1], hash))
-        slot = (slot + 1) & (table->slot_count - 1);
-    return slot;
+#ifdef __SSE2__
+    __m128i wanted = _mm_set1_epi32((int)tag);
+    __m128i low =
+        _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)(const void *)line->tags), wanted);
+    __m128i high =
+        _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)(const void *)(line->tags + 4)), wanted);
+    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(low)) |
+           (unsigned)_mm_movemask_ps(_mm_castsi128_ps(high)) << 4;
+#else
+    unsigned mask = 0;
+    for (unsigned i = 0; i < 8; i++)
+        mask |= (unsigned)(line->tags[i] == tag) << i;
+    return mask;
+#endif
 }
 
-uint32_t series_find(const struct series_table *table, struct hash128 hash)
+uint32_t series_find(const struct series_table *table, struct hash128 identity)
 {
-    return table->slot_count ? table->slots[slot_of(table, hash)] - 1
-                             : INDEX_NONE; /* 0 - 1 is INDEX_NONE */
+    uint32_t tag = (uint32_t)identity.low;
+    for (uint32_t at = tag & (table->index_lines - 1);; at = (at + 1) & (table->index_lines - 1)) {
+        const struct series_index_line *line = &table->index[at];
+        for (unsigned mask = matches(line, tag); mask; mask &= mask - 1) {
+            uint32_t number = line->series[__builtin_ctz(mask)];
+            if (number && table->lines[number - 1].check == identity.high)
+                return number - 1;
+        }
+        if (!line->series[7])
+            return INDEX_NONE; /* lines fill from the front: this one was never full */
+    }
+}
+
+void series_prefetch_index(const struct series_table *table, struct hash128 identity)
+{
+    __builtin_prefetch(&table->index[(uint32_t)identity.low & (table->index_lines - 1)]);
+}
+
+uint32_t series_guess(const struct series_table *table, struct hash128 identity)
+{
+    uint32_t tag = (uint32_t)identity.low;
+    const struct series_index_line *line = &table->index[tag & (table->index_lines - 1)];
+    unsigned mask = matches(line, tag);
+    return mask ? line->series[__builtin_ctz(mask)] - 1 : INDEX_NONE; /* 0 - 1 is INDEX_NONE */
+}
+
+static void index_put(struct series_index_line *index, uint32_t lines, uint32_t tag,
+                      uint32_t series)
+{
+    for (uint32_t at = tag & (lines - 1);; at = (at + 1) & (lines - 1)) {
+        struct series_index_line *line = &index[at];
+        if (line->series[7])
+            continue;
+        unsigned free = 0;
+        while (line->series[free])
+            free++;
+        line->tags[free] = tag;
+        line->series[free] = series + 1;
+        return;
+    }
+}
+
+/* At most three quarters full. */
+static enum status index_reserve(struct series_table *table, uint64_t count)
+{
+    uint32_t lines = table->index_lines;
+    while (count > (uint64_t)lines * 6)
+        lines *= 2;
+    if (lines == table->index_lines)
+        return STATUS_OK;
+    struct series_index_line *index = index_new(lines);
+    if (!index)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (i + 16 < table->count)
+            __builtin_prefetch(&index[table->tags[i + 16] & (lines - 1)], 1);
+        index_put(index, lines, table->tags[i], i);
+    }
+    index_free(table->index, table->index_lines);
+    table->index = index;
+    table->index_lines = lines;
+    return STATUS_OK;
+}
+
+/* ---- adding
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static enum status reserve(struct series_table *table, uint64_t count)
+{
+    enum status status = count > SERIES_MAX ? STATUS_RANGE : index_reserve(table, count);
+    if (status == STATUS_OK)
+        status = vast_reserve(&table->lines_memory, count);
+    if (status == STATUS_OK)
+        status = vast_reserve(&table->definitions_memory, count);
+    if (status == STATUS_OK)
+        status = vast_reserve(&table->tags_memory, count);
+    if (status == STATUS_OK)
+        status = vast_reserve(&table->dirty_memory, count / SERIES_CHUNK + 1);
+    return status;
+}
+
+static uint32_t place(struct series_table *table, uint32_t tag)
+{
+    uint32_t series = table->count++;
+    index_put(table->index, table->index_lines, tag, series);
+    table->tags[series] = tag;
+    return series;
+}
+
+enum status series_reserve(struct series_table *table, uint32_t count)
+{
+    return reserve(table, count);
+}
+
+enum status series_load(struct series_table *table, const char *tags, uint32_t count)
+{
+    enum status status = reserve(table, (uint64_t)table->count + count);
+    if (status != STATUS_OK)
+        return status;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t tag;
+        memcpy(&tag, tags + i * sizeof(tag), sizeof(tag));
+        __builtin_prefetch(&table->index[tag & (table->index_lines - 1)], 1);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t tag;
+        memcpy(&tag, tags + i * sizeof(tag), sizeof(tag));
+        (void)place(table, tag);
+    }
+    return STATUS_OK;
+}
+
+static enum status add(struct series_table *table, struct hash128 identity, struct slice packed,
+                       bool level, uint32_t *ret, struct error *error)
+{
+    uint64_t offset;
+    enum status status = reserve(table, (uint64_t)table->count + 1);
+    if (status != STATUS_OK)
+        return error_set(error, status, "%s",
+                         status == STATUS_RANGE
+                             ? "a shard is full of series: make a data directory "
+                               "with more shards"
+                             : "out of memory");
+    status = heap_append(table->heap, packed, &offset, error);
+    if (status != STATUS_OK)
+        return status;
+    *ret = place(table, (uint32_t)identity.low);
+    table->definitions[*ret] = offset;
+    table->dirty[*ret / SERIES_CHUNK] = 1;
+    table->lines[*ret] = (struct series){
+        .bucket = {INDEX_NONE, INDEX_NONE, INDEX_NONE},
+        .run_step = level ? SERIES_LEVEL : 0,
+        .check = identity.high,
+    };
+    return STATUS_OK;
+}
+
+enum status series_add(struct series_table *table, struct hash128 identity, struct slice packed,
+                       uint32_t *ret, struct error *error)
+{
+    bool level;
+    enum status status = definition_level(packed, &level);
+    if (status != STATUS_OK)
+        return error_set(error, status, "a series definition does not unpack");
+    return add(table, identity, packed, level, ret, error);
+}
+
+enum status series_restore(struct series_table *table, struct slice packed, uint32_t *ret,
+                           struct error *error)
+{
+    struct definition definition;
+    enum status status = definition_unpack(packed, &definition);
+    if (status != STATUS_OK)
+        return error_set(error, status, "a series definition is damaged");
+    struct hash128 identity = definition_identity(&definition, &table->keys);
+    if (series_find(table, identity) != INDEX_NONE)
+        return error_set(error, STATUS_CORRUPT, "a series is defined twice");
+    bool level = definition.meter && definition.meter->level;
+    return add(table, identity, packed, level, ret, error);
+}
+
+/* ---- slots
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+void series_forget_slots(struct series_table *table)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        struct series *line = &table->lines[i];
+        line->interval = 0;
+        for (uint32_t slot = 0; slot < SERIES_SLOTS; slot++)
+            line->bucket[slot] = INDEX_NONE;
+    }
+    memset(table->dirty, 1, (table->count + SERIES_CHUNK - 1) / SERIES_CHUNK);
+    table->interval_count = 1;
+    table->meter_name_count = 0;
+    table->resource_count = 0;
+    if (table->resource_slot_count)
+        memset(table->resource_slots, 0, table->resource_slot_count * sizeof(uint32_t));
+}
+
+uint32_t series_interval_number(struct series_table *table, int64_t from, int64_t to)
+{
+    /* The newest ones are looked for most; there is one for each zone, month and card version. */
+    for (uint32_t i = table->interval_count; i-- > 1;)
+        if (table->intervals[i].from == from && table->intervals[i].to == to)
+            return i;
+    if (table->interval_count == table->interval_capacity) {
+        uint32_t capacity = table->interval_capacity * 2;
+        struct series_interval *intervals =
+            realloc(table->intervals, capacity * sizeof(*intervals));
+        if (!intervals)
+            return INDEX_NONE;
+        table->intervals = intervals;
+        table->interval_capacity = capacity;
+    }
+    table->intervals[table->interval_count] = (struct series_interval){from, to};
+    return table->interval_count++;
+}
+
+/* ---- definitions, meters, resources
+ * ------------------------------------------------------------------------------
+ */
+
+enum status series_packed(const struct series_table *table, uint32_t series, struct slice *ret,
+                          struct error *error)
+{
+    assert(series < table->count);
+    return heap_read(table->heap, table->definitions[series], ret, error);
+}
+
+enum status series_definition(const struct series_table *table, uint32_t series,
+                              struct definition *ret, struct error *error)
+{
+    struct slice packed;
+    enum status status = series_packed(table, series, &packed, error);
+    if (status == STATUS_OK && definition_unpack(packed, ret) != STATUS_OK)
+        status = error_set(error, STATUS_CORRUPT,
+                           "the definition of series %u is damaged: remove the shard's ledger "
+                           "folder, it is derived again from the journal",
+                           series);
+    return status;
 }
 
 static bool grow_array(void *array, size_t item_bytes, uint32_t capacity)
@@ -55,87 +333,8 @@ static bool grow_array(void *array, size_t item_bytes, uint32_t capacity)
     return bigger != NULL;
 }
 
-static enum status grow(struct series_table *table)
-{
-    uint32_t capacity = table->capacity ? table->capacity * 2 : 1024;
-    struct series *hot = aligned_alloc(64, (size_t)capacity * sizeof(*hot));
-    uint32_t *slots = calloc((size_t)capacity * 2, sizeof(*slots));
-    bool grown =
-        hot && slots && grow_array(&table->hashes, sizeof(*table->hashes), capacity) &&
-        grow_array(&table->definitions, sizeof(*table->definitions), capacity) &&
-        grow_array(&table->meters, sizeof(*table->meters), capacity) &&
-        grow_array(&table->resources, sizeof(*table->resources), capacity) &&
-        grow_array(&table->dirty, sizeof(*table->dirty), capacity) &&
-        (!table->coverage || grow_array(&table->coverage, sizeof(*table->coverage), capacity));
-    if (!grown) {
-        free(hot);
-        free(slots);
-        return STATUS_NO_MEMORY;
-    }
-    if (table->count)
-        memcpy(hot, table->hot, table->count * sizeof(*hot));
-    free(table->hot);
-    free(table->slots);
-    table->hot = hot;
-    table->slots = slots;
-    table->slot_count = capacity * 2;
-    table->capacity = capacity;
-    for (uint32_t i = 0; i < table->count; i++)
-        slots[slot_of(table, table->hashes[i])] = i + 1;
-    return STATUS_OK;
-}
-
-static enum status grow_resources(struct series_table *table)
-{
-    uint32_t slot_count = table->resource_slot_count ? table->resource_slot_count * 2 : 2048;
-    struct hash128 *keys = calloc(slot_count, sizeof(*keys));
-    uint32_t *slots = calloc(slot_count, sizeof(*slots));
-    if (!keys || !slots) {
-        free(keys);
-        free(slots);
-        return STATUS_NO_MEMORY;
-    }
-    for (uint32_t i = 0; i < table->resource_slot_count; i++) {
-        if (!table->resource_slots[i])
-            continue;
-        uint32_t slot = (uint32_t)table->resource_keys[i].low & (slot_count - 1);
-        while (slots[slot])
-            slot = (slot + 1) & (slot_count - 1);
-        keys[slot] = table->resource_keys[i];
-        slots[slot] = table->resource_slots[i];
-    }
-    free(table->resource_keys);
-    free(table->resource_slots);
-    table->resource_keys = keys;
-    table->resource_slots = slots;
-    table->resource_slot_count = slot_count;
-    return STATUS_OK;
-}
-
-/* Numbers follow the order of definitions, so that a replay gives the same ones. */
-static enum status resource_number(struct series_table *table, struct slice source,
-                                   struct slice resource, uint32_t *ret)
-{
-    if ((table->resource_count + 1) * 2 > table->resource_slot_count) {
-        enum status status = grow_resources(table);
-        if (status != STATUS_OK)
-            return status;
-    }
-    struct hash128 key = hash128(
-        resource, hash64(source, table->seed)); /* ids of two clouds may be equal by chance */
-    uint32_t slot = (uint32_t)key.low & (table->resource_slot_count - 1);
-    while (table->resource_slots[slot] && !hash128_equal(table->resource_keys[slot], key))
-        slot = (slot + 1) & (table->resource_slot_count - 1);
-    if (!table->resource_slots[slot]) {
-        table->resource_keys[slot] = key;
-        table->resource_slots[slot] = ++table->resource_count;
-    }
-    *ret = table->resource_slots[slot];
-    return STATUS_OK;
-}
-
-static enum status meter_number(struct series_table *table, const struct definition *definition,
-                                uint32_t *ret)
+enum status series_meter(struct series_table *table, const struct definition *definition,
+                         uint32_t *ret)
 {
     if (definition->meter) {
         *ret = definition->meter->usage_type;
@@ -157,75 +356,76 @@ static enum status meter_number(struct series_table *table, const struct definit
     return STATUS_OK;
 }
 
-enum status series_add(struct series_table *table, struct hash128 hash, struct slice packed,
-                       uint32_t *ret)
+uint32_t series_meter_find(const struct series_table *table, struct slice name)
 {
-    struct definition definition;
-    enum status status = definition_unpack(packed, &definition);
-    if (status == STATUS_OK && table->count == table->capacity)
-        status = grow(table);
-    uint32_t meter = 0, resource = 0;
-    if (status == STATUS_OK)
-        status = meter_number(table, &definition, &meter);
-    if (status == STATUS_OK)
-        status =
-            resource_number(table, definition.source, definition_resource(&definition), &resource);
-    if (status != STATUS_OK)
-        return status;
-    uint32_t slot = slot_of(table, hash);
-    assert(!table->slots[slot]);
-    uint32_t index = table->count++;
-    table->hashes[index] = hash;
-    table->slots[slot] = index + 1;
-    table->definitions[index] = arena_copy(&table->arena, packed);
-    table->meters[index] = meter;
-    table->resources[index] = resource;
-    table->dirty[index] = 0;
-    if (table->coverage)
-        coverage_init(&table->coverage[index]);
-    table->hot[index] = (struct series){
-        .bucket = {INDEX_NONE, INDEX_NONE, INDEX_NONE},
-        .flags = definition.meter && definition.meter->level ? SERIES_LEVEL : 0,
-        .account = INDEX_NONE,
-    };
-    *ret = index;
+    const struct meter *known = meter_by_name(name);
+    if (known)
+        return known->usage_type;
+    for (uint32_t i = 0; i < table->meter_name_count; i++)
+        if (slice_equal(table->meter_names[i], name))
+            return METER_FIRST_OTHER + i;
+    return INDEX_NONE;
+}
+
+struct hash128 series_resource_key(const struct series_table *table,
+                                   const struct definition *definition)
+{
+    /* Ids of two clouds may be equal by chance. */
+    return hash128(definition_resource(definition), hash64(definition->source, table->keys.seed));
+}
+
+static uint32_t *resource_slot(const struct series_table *table, struct hash128 key)
+{
+    uint32_t slot = (uint32_t)key.low & (table->resource_slot_count - 1);
+    while (table->resource_slots[slot] &&
+           !hash128_equal(table->resource_keys[table->resource_slots[slot] - 1], key))
+        slot = (slot + 1) & (table->resource_slot_count - 1);
+    return &table->resource_slots[slot];
+}
+
+uint32_t series_resource_find(const struct series_table *table, struct hash128 key)
+{
+    uint32_t number = table->resource_slot_count ? *resource_slot(table, key) : 0;
+    return number ? number : INDEX_NONE;
+}
+
+static enum status grow_resources(struct series_table *table)
+{
+    uint32_t slot_count = table->resource_slot_count ? table->resource_slot_count * 2 : 2048;
+    uint32_t *slots = calloc(slot_count, sizeof(*slots));
+    if (!slots ||
+        !grow_array(&table->resource_keys, sizeof(*table->resource_keys), slot_count / 2)) {
+        free(slots);
+        return STATUS_NO_MEMORY;
+    }
+    free(table->resource_slots);
+    table->resource_slots = slots;
+    table->resource_slot_count = slot_count;
+    for (uint32_t i = 0; i < table->resource_count; i++)
+        *resource_slot(table, table->resource_keys[i]) = i + 1;
     return STATUS_OK;
 }
 
-enum status series_restore(struct series_table *table, struct slice packed, uint32_t *ret)
+enum status series_resource_number(struct series_table *table, struct hash128 key, uint32_t *ret)
 {
-    struct definition definition;
-    enum status status = definition_unpack(packed, &definition);
-    if (status != STATUS_OK)
-        return status;
-    struct packer packer;
-    size_t identity_bytes;
-    pack_init(&packer);
-    definition_pack(&definition, &packer, &identity_bytes);
-    struct hash128 hash = definition_hash(slice_of(packer.data, identity_bytes), table->seed);
-    bool sound = !packer.failed && slice_equal(pack_done(&packer), packed) &&
-                 series_find(table, hash) == INDEX_NONE;
-    pack_fini(&packer);
-    return sound ? series_add(table, hash, packed, ret) : STATUS_CORRUPT;
-}
-
-void series_forget_slots(struct series_table *table)
-{
-    for (uint32_t i = 0; i < table->count; i++) {
-        struct series *series = &table->hot[i];
-        series->valid_from = series->valid_to = 0;
-        series->account = INDEX_NONE;
-        for (uint32_t slot = 0; slot < SERIES_SLOTS; slot++)
-            series->bucket[slot] = INDEX_NONE;
+    if ((table->resource_count + 1) * 2 > table->resource_slot_count) {
+        enum status status = grow_resources(table);
+        if (status != STATUS_OK)
+            return status;
     }
+    uint32_t *slot = resource_slot(table, key);
+    if (!*slot) {
+        table->resource_keys[table->resource_count] = key;
+        *slot = ++table->resource_count;
+    }
+    *ret = *slot;
+    return STATUS_OK;
 }
 
-void series_definition(const struct series_table *table, uint32_t series, struct definition *ret)
+enum status series_resource(struct series_table *table, const struct definition *definition,
+                            uint32_t *ret)
 {
-    assert(series < table->count);
-    enum status status = definition_unpack(table->definitions[series], ret);
-    assert(status == STATUS_OK);
-    (void)status;
+    return series_resource_number(table, series_resource_key(table, definition), ret);
 }
 
 struct slice series_meter_name(const struct series_table *table, uint32_t meter)
@@ -251,4 +451,13 @@ const char *series_meter_base(uint32_t meter)
         return "unit";
     const struct meter *known = meter_by_usage_type((int)meter);
     return known->level ? "byte-hour" : known->base;
+}
+
+uint64_t series_bytes(const struct series_table *table)
+{
+    return (uint64_t)table->count * (sizeof(struct series) + sizeof(uint64_t) + sizeof(uint32_t)) +
+           table->count / SERIES_CHUNK +
+           (uint64_t)table->index_lines * sizeof(struct series_index_line) +
+           (uint64_t)table->tail_count * sizeof(struct series_tail) +
+           (uint64_t)table->resource_slot_count * (sizeof(uint32_t) + sizeof(struct hash128) / 2);
 }

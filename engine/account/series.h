@@ -1,78 +1,156 @@
-/* The series table: who is who (identity hash -> index), what each series is (its packed definition), where its quantities go (bucket slots for the
- * price interval in force), and which windows it has counted (coverage).
+/* Series: one cache line of state each, found by identity hash; their definitions lie on disk.
  *
- * An event's work touches one index slot and one `struct series` (a cache line), then its buckets. */
+ * A line knows where the series' quantities go (bucket slots, valid within one interval of prices)
+ * and its newest run of counted windows; older windows are in windows.h. Memory per series: 64
+ * bytes of line, 12 of tag and definition offset, about 11 of index. */
 #ifndef RATEL_ACCOUNT_SERIES_H
 #define RATEL_ACCOUNT_SERIES_H
 
 #include <assert.h>
 
-#include "base/arena.h"
 #include "base/hash.h"
-#include "mediate/coverage.h"
+#include "base/vast.h"
 #include "mediate/definition.h"
+#include "store/heap.h"
 
 #define SERIES_SLOTS                                                                               \
     3 /* charges on one series that fit its line; more are resolved at each event */
+#define SERIES_MAX (1u << 26) /* of a shard */
 
-/*   0            8          16              28      32       36       40                  64
- *   | valid_from | valid_to | bucket[3]     | flags | account| period | multiplier[3]      |     */
+/*   0          4           16         24             32          36      40       44     48     56
+ *   | interval | bucket[3] | narrow[2]| wide         | run_start | step  | count  | tail | code | check |
+ *
+ * `interval`: of series_interval, within which the slots hold; 0: none. Slot 0 counts with `wide`, slots 1 and 2 with
+ * `narrow`, the values of `times`, 1 without. `run_*`: the newest windows (windows.h). `check`: the high word of the identity. */
 struct series {
-    int64_t valid_from; /* the slots hold for windows within [valid_from, valid_to) */
-    int64_t valid_to;
+    uint32_t interval;
     uint32_t bucket[SERIES_SLOTS]; /* INDEX_NONE ends */
-    uint32_t flags;
-    uint32_t account;
-    int32_t period;
-    int64_t multiplier[SERIES_SLOTS]; /* the `times` value; 1 without */
+    uint32_t narrow[2];
+    int64_t wide;
+    uint32_t run_start; /* seconds since 1970 */
+    uint32_t run_step;  /* seconds of each window, and SERIES_LEVEL */
+    uint32_t run_count; /* windows; 0: none were counted */
+    uint32_t tail;      /* of windows.h; 0: none */
+    uint64_t run_code;  /* quantity of each window, see windows_code */
+    uint64_t check;
 };
 static_assert(sizeof(struct series) == 64, "a series is one cache line");
 
-enum { SERIES_LEVEL = 1 /* quantity counts per second of its window */ };
+#define SERIES_LEVEL     (1u << 31) /* in run_step: the quantity counts per second of its window */
+#define SERIES_STEP_MASK (SERIES_LEVEL - 1)
+
+/* Prices stay the same within [from, to): one billing period, one card version. Few are distinct,
+ * so lines hold their number. Instants are limited to the years that lines can hold. */
+struct series_interval {
+    int64_t from;
+    int64_t to;
+};
+
+/* Eight series by the low 32 bits of their identities, in one cache line. */
+struct series_index_line {
+    uint32_t tags[8];
+    uint32_t series[8]; /* number + 1; 0: free, and no later one is taken */
+};
+static_assert(sizeof(struct series_index_line) == 64, "a look-up is one cache line");
+
+struct series_tail;
 
 struct series_table {
     uint32_t count;
-    uint32_t capacity;
-    struct series *hot;
-    struct coverage *coverage; /* NULL for readers, who do not need it */
-    uint8_t *dirty;            /* coverage changed since the last checkpoint */
-    struct hash128 *hashes;
-    struct slice *definitions; /* packed, in the arena */
-    uint32_t *meters;          /* number, see series_meter_name */
-    uint32_t *resources;       /* number of the resource: series of one resource share it */
-    uint32_t *slots;           /* index + 1 by identity hash */
-    uint32_t slot_count;
+    struct identity_keys keys; /* of the data directory's seed */
+    struct series *lines;
+    uint64_t *definitions; /* offset in the heap */
+    uint32_t *tags;
+    uint8_t *dirty; /* by SERIES_CHUNK: changed since the last checkpoint */
+    struct vast lines_memory, definitions_memory, tags_memory, dirty_memory, tails_memory;
+    struct series_index_line *index;
+    uint32_t index_lines; /* power of two */
+    struct heap *heap;    /* definitions and old windows */
+
+    struct series_tail *tails; /* number 0 is not used */
+    uint32_t tail_count;
+
+    struct series_interval *intervals; /* number 0 is empty */
+    uint32_t interval_count;
+    uint32_t interval_capacity;
+
+    /* numbers of meters that are not CloudStack's and of resources, as bucket keys need them */
     struct arena arena;
-    uint64_t seed;
-    struct slice
-        *meter_names; /* of meters that are not CloudStack's, number METER_FIRST_OTHER + position */
+    struct slice *meter_names;
     uint32_t meter_name_count;
     uint32_t meter_name_capacity;
-    struct hash128 *resource_keys; /* resource hash by slot, with numbers beside */
-    uint32_t *resource_slots;
+    struct hash128 *resource_keys; /* by number - 1 */
+    uint32_t *resource_slots;      /* number by hash */
     uint32_t resource_slot_count;
     uint32_t resource_count;
 };
 
-#define METER_FIRST_OTHER 256 /* numbers below are CloudStack's usage types */
+#define SERIES_CHUNK      1024 /* lines stored together in a checkpoint */
+#define METER_FIRST_OTHER 256  /* numbers below are CloudStack's usage types */
 
-void series_init(struct series_table *table, uint64_t seed, bool with_coverage);
+/* `heap` must outlive the table. Errors: NO_MEMORY. */
+MUST_USE enum status series_init(struct series_table *table, uint64_t seed, struct heap *heap);
 void series_fini(struct series_table *table);
+
 /* INDEX_NONE when unknown. */
-uint32_t series_find(const struct series_table *table, struct hash128 hash);
-/* Adds a series (its hash must be unknown). The definition is copied. Errors: NO_MEMORY, CORRUPT (a definition that does not unpack). */
-MUST_USE enum status series_add(struct series_table *table, struct hash128 hash,
-                                struct slice definition, uint32_t *ret);
-/* Adds a series from its stored definition; the hash is computed from its identity part. */
+uint32_t series_find(const struct series_table *table, struct hash128 identity);
+/* The two halves of series_find for batches: the line of the index that a look-up begins with, and
+ * a first guess whose line is worth fetching. */
+void series_prefetch_index(const struct series_table *table, struct hash128 identity);
+uint32_t series_guess(const struct series_table *table, struct hash128 identity);
+static inline bool series_is(const struct series_table *table, uint32_t series,
+                             struct hash128 identity)
+{
+    return table->lines[series].check == identity.high &&
+           table->tags[series] == (uint32_t)identity.low;
+}
+/* Adds a series (it must be unknown). The definition is copied to the heap. Errors: NO_MEMORY,
+ * CORRUPT (a definition that does not unpack), RANGE (SERIES_MAX), IO, NO_SPACE. */
+MUST_USE enum status series_add(struct series_table *table, struct hash128 identity,
+                                struct slice definition, uint32_t *ret, struct error *error);
+/* Adds a series from its definition in the journal; the identity is computed from it. */
 MUST_USE enum status series_restore(struct series_table *table, struct slice definition,
-                                    uint32_t *ret);
+                                    uint32_t *ret, struct error *error);
+/* Room for so many in all, so that none has to be moved on the way. Errors: NO_MEMORY, RANGE. */
+MUST_USE enum status series_reserve(struct series_table *table, uint32_t count);
+/* Adds series as the checkpoint has them, by their tags (u32, unaligned); their lines and definition
+ * offsets are stored by the caller. At most SERIES_CHUNK. Errors: NO_MEMORY, RANGE. */
+MUST_USE enum status series_load(struct series_table *table, const char *tags, uint32_t count);
 /* Forgets all bucket slots: after the buckets were cleared or the snapshot changed. */
 void series_forget_slots(struct series_table *table);
-/* Borrows from the table. Never fails: definitions were checked when they were added. */
-void series_definition(const struct series_table *table, uint32_t series, struct definition *ret);
+/* The number of an interval, INDEX_NONE when it lies outside what lines can hold or memory is out. */
+uint32_t series_interval_number(struct series_table *table, int64_t from, int64_t to);
+
+/* Borrows until the next call that adds a series. Errors: CORRUPT, IO (the file of definitions). */
+MUST_USE enum status series_definition(const struct series_table *table, uint32_t series,
+                                       struct definition *ret, struct error *error);
+MUST_USE enum status series_packed(const struct series_table *table, uint32_t series,
+                                   struct slice *ret, struct error *error);
+
+/* The number of a definition's meter. Errors: NO_MEMORY. */
+MUST_USE enum status series_meter(struct series_table *table, const struct definition *definition,
+                                  uint32_t *ret);
+/* The number of a definition's resource; series of one resource share it. Errors: NO_MEMORY. */
+/* The number of a resource by its key, as the checkpoint restores them in order. */
+MUST_USE enum status series_resource_number(struct series_table *table, struct hash128 key,
+                                            uint32_t *ret);
+MUST_USE enum status series_resource(struct series_table *table,
+                                     const struct definition *definition, uint32_t *ret);
+struct hash128 series_resource_key(const struct series_table *table,
+                                   const struct definition *definition);
+/* Without adding: INDEX_NONE when there is none. */
+uint32_t series_meter_find(const struct series_table *table, struct slice name);
+uint32_t series_resource_find(const struct series_table *table, struct hash128 key);
 struct slice series_meter_name(const struct series_table *table, uint32_t meter);
 /* Base unit of a meter by number: "hour"; for a level meter "byte-hour", its quantity being level x seconds. */
 const char *series_meter_base(uint32_t meter);
 bool series_meter_is_level(uint32_t meter);
+/* Bytes of memory in use, for the reports of what a series costs. */
+uint64_t series_bytes(const struct series_table *table);
+
+static inline bool series_level(const struct series *line)
+{
+    return line->run_step & SERIES_LEVEL;
+}
 
 #endif

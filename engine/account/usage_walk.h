@@ -3,11 +3,13 @@
 #ifndef RATEL_ACCOUNT_USAGE_WALK_H
 #define RATEL_ACCOUNT_USAGE_WALK_H
 
-#include "account/ledger.h"
+#include "account/ledgers.h"
 #include "account/spend.h"
 
 struct usage_piece {
-    uint32_t series;
+    uint32_t shard;
+    uint32_t series; /* the shard's own number */
+    const struct definition *definition;
     const struct event *event; /* the whole window as it came */
     const struct journal_frame *frame;
     const struct piece *piece; /* the part of it that falls into the period and one card version */
@@ -16,9 +18,9 @@ struct usage_piece {
 typedef enum status usage_visit(const struct usage_piece *usage, void *context,
                                 struct error *error);
 
-/* Pieces of all series that `account` pays for, in journal order. Errors: as the visitor and
- * ledger_walk. */
-MUST_USE enum status usage_walk(struct ledger *ledger, uint32_t account, struct period period,
+/* Pieces of all series that `account` pays for, shard after shard, each in journal order. What a
+ * visitor is given is borrowed until it returns. Errors: as the visitor and ledgers_walk. */
+MUST_USE enum status usage_walk(struct ledgers *ledgers, uint32_t account, struct period period,
                                 usage_visit *visit, void *context, struct error *error);
 
 enum dimension { DIMENSION_RESOURCE, DIMENSION_DAY, DIMENSION_ZONE };
@@ -41,7 +43,7 @@ struct breakdown_line {
 };
 
 /* Errors: RANGE, NO_MEMORY. Owner: the arena. */
-MUST_USE enum status breakdown_compute(struct ledger *ledger, const struct spend *spend,
+MUST_USE enum status breakdown_compute(struct ledgers *ledgers, const struct spend *spend,
                                        enum dimension dimension, struct arena *arena,
                                        struct breakdown_line **ret, struct error *error);
 

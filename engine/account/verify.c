@@ -41,13 +41,23 @@ static struct slice bucket_text(const struct ledger *ledger, struct bucket_key k
                                      code.data, key.plan, key.part));
 }
 
+/* The same bucket in another ledger, whose numbers of meters and resources may be others. */
+static uint32_t find_in(const struct ledger *to, const struct ledger *from, struct bucket_key key)
+{
+    if (key.plan == INDEX_NONE)
+        key.part = ledger_meter_find(to, ledger_meter_name(from, key.part));
+    else if (key.part)
+        key.part = ledger_resource_find(to, ledger_resource_key(from, key.part));
+    return buckets_find(&to->buckets, key);
+}
+
 /* Every non-empty bucket of `left` has its equal in `right`. */
 static void compare_buckets(const struct ledger *left, const struct ledger *right,
                             bool left_is_stored, struct arena *arena, struct verify_report *report)
 {
     for (uint32_t i = 0; i < left->buckets.count; i++) {
         const struct bucket *bucket = &left->buckets.items[i];
-        uint32_t other = buckets_find(&right->buckets, bucket->key);
+        uint32_t other = find_in(right, left, bucket->key);
         int128 quanta = other == INDEX_NONE ? 0 : right->buckets.items[other].quanta;
         if (quanta == bucket->quanta)
             continue;
@@ -82,47 +92,143 @@ static void compare_suspense(const struct ledger *stored, const struct ledger *d
     }
 }
 
-static void compare_coverage(const struct ledger *stored, const struct ledger *derived,
-                             struct arena *arena, struct verify_report *report)
+static void compare_windows(const struct coverage *stored, const struct coverage *derived,
+                            uint32_t series, struct arena *arena, struct verify_report *report)
 {
-    struct packer a, b;
-    pack_init(&a);
-    pack_init(&b);
-    for (uint32_t i = 0; i < stored->series.count && i < derived->series.count; i++) {
-        pack_reset(&a);
-        pack_reset(&b);
-        coverage_check(&stored->series.coverage[i]);
-        coverage_pack(&stored->series.coverage[i], &a);
-        coverage_pack(&derived->series.coverage[i], &b);
-        if (!slice_equal(pack_done(&a), pack_done(&b)))
-            differ(report, slice_string(arena_printf(arena, "coverage of series %u, runs", i)),
-                   number_text(arena, stored->series.coverage[i].count),
-                   number_text(arena, derived->series.coverage[i].count));
+    bool same =
+        stored->count == derived->count && memcmp(coverage_runs(stored), coverage_runs(derived),
+                                                  stored->count * sizeof(struct window_run)) == 0;
+    if (!same)
+        differ(report, slice_string(arena_printf(arena, "coverage of series %u, runs", series)),
+               number_text(arena, stored->count), number_text(arena, derived->count));
+}
+
+/* Definition and coverage. A derived ledger is in memory; what is stored may be damaged. */
+static void compare_series(const struct ledger *stored, const struct ledger *derived,
+                           uint32_t series, struct arena *arena, struct verify_report *report)
+{
+    struct slice a, b;
+    struct coverage left, right;
+    struct error failure = {0};
+    enum status status = series_packed(&derived->series, series, &b, &failure);
+    if (status == STATUS_OK)
+        status = windows_all(&derived->series, series, &right, &failure);
+    assert(status == STATUS_OK);
+    status = series_packed(&stored->series, series, &a, &failure);
+    if (status == STATUS_OK && !slice_equal(a, b))
+        differ(report, slice_string(arena_printf(arena, "definition of series %u", series)),
+               SLICE("stored"), SLICE("derived"));
+    if (status == STATUS_OK)
+        status = windows_all(&stored->series, series, &left, &failure);
+    if (status == STATUS_OK) {
+        compare_windows(&left, &right, series, arena, report);
+        coverage_fini(&left);
+    } else {
+        differ(report, slice_string(arena_printf(arena, "series %u cannot be read", series)),
+               slice_string(arena_printf(arena, "%s", failure.text)), SLICE("sound"));
     }
-    pack_fini(&a);
-    pack_fini(&b);
+    coverage_fini(&right);
 }
 
 void verify_compare(const struct ledger *stored, const struct ledger *derived, struct arena *arena,
                     struct verify_report *ret)
 {
     assert(stored->snapshot->pricing_digest == derived->snapshot->pricing_digest);
-    *ret = (struct verify_report){.events = derived->event_count, .series = derived->series.count};
+    uint32_t series = ledger_series_count(derived), stored_series = ledger_series_count(stored);
+    uint32_t both = series < stored_series ? series : stored_series;
+    *ret = (struct verify_report){.events = derived->event_count, .series = series};
     for (uint32_t i = 0; i < derived->buckets.count; i++)
         ret->buckets += derived->buckets.items[i].quanta != 0;
     compare_numbers(ret, arena, "journal sequence", stored->sequence, derived->sequence);
     compare_numbers(ret, arena, "events", stored->event_count, derived->event_count);
-    compare_numbers(ret, arena, "series", stored->series.count, derived->series.count);
+    compare_numbers(ret, arena, "series", stored_series, series);
     compare_numbers(ret, arena, "ids", stored->ids.count, derived->ids.count);
     compare_numbers(ret, arena, "conflicts", stored->conflict_count, derived->conflict_count);
     compare_numbers(ret, arena, "events counted twice in the journal", 0, derived->overlaps);
-    for (uint32_t i = 0; i < stored->series.count && i < derived->series.count; i++)
-        if (!slice_equal(stored->series.definitions[i], derived->series.definitions[i]))
-            differ(ret, slice_string(arena_printf(arena, "definition of series %u", i)),
-                   SLICE("stored"), SLICE("derived"));
     compare_suspense(stored, derived, arena, ret);
     compare_buckets(stored, derived, true, arena, ret);
     compare_buckets(derived, stored, false, arena, ret);
-    if (stored->series.coverage && derived->series.coverage)
-        compare_coverage(stored, derived, arena, ret);
+    for (uint32_t i = 0; i < both; i++)
+        compare_series(stored, derived, i, arena, ret);
+}
+
+static void add_shard(struct verify_report *total, const struct verify_report *own, uint32_t shard,
+                      bool named, struct arena *arena)
+{
+    total->events += own->events;
+    total->buckets += own->buckets;
+    total->series += own->series;
+    for (uint64_t i = 0; i < own->difference_count; i++) {
+        if (i >= VERIFY_DIFFERENCES_MAX || total->difference_count >= VERIFY_DIFFERENCES_MAX) {
+            total->difference_count += own->difference_count - i;
+            return;
+        }
+        struct verify_difference difference = own->differences[i];
+        if (named)
+            difference.what =
+                slice_string(arena_printf(arena, "shard-%02u: %.*s", shard,
+                                          (int)difference.what.length, difference.what.data));
+        total->differences[total->difference_count++] = difference;
+    }
+}
+
+/* Series of a shard that a lower one has, too: usage with ids is where its ids are. */
+static uint64_t shared_series(const struct ledgers *ledgers, uint32_t shard)
+{
+    uint64_t shared = 0;
+    uint32_t count = ledger_series_count(ledgers->shards[shard]);
+    for (uint32_t i = 0; i < count; i++)
+        shared += ledgers_series(ledgers, shard, i) % ledgers->count != shard;
+    return shared;
+}
+
+static bool has_bucket(const struct ledger *ledger, const struct ledger *other,
+                       struct bucket_key key)
+{
+    if (key.plan == INDEX_NONE && key.part >= METER_FIRST_OTHER)
+        key.part = ledger_meter_find(ledger, ledger_meter_name(other, key.part));
+    else if (key.plan != INDEX_NONE && key.part)
+        key.part = ledger_resource_find(ledger, ledger_resource_key(other, key.part));
+    uint32_t index = buckets_find(&ledger->buckets, key);
+    return index != INDEX_NONE && ledger->buckets.items[index].quanta != 0;
+}
+
+/* Buckets of a shard that a lower one has, too: of an account that pays for several. */
+static uint64_t shared_buckets(const struct ledgers *ledgers, uint32_t shard)
+{
+    uint64_t shared = 0;
+    const struct ledger *own = ledgers->shards[shard];
+    for (uint32_t i = 0; i < own->buckets.count; i++) {
+        const struct bucket *bucket = &own->buckets.items[i];
+        uint32_t lower = 0;
+        while (lower < shard && !has_bucket(ledgers->shards[lower], own, bucket->key))
+            lower++;
+        shared += bucket->quanta != 0 && lower < shard;
+    }
+    return shared;
+}
+
+enum status verify_ledgers(const struct ledgers *stored, struct arena *arena,
+                           struct verify_report *ret, struct error *error)
+{
+    struct verify_report *own = arena_alloc(arena, sizeof(*own));
+    *ret = (struct verify_report){0};
+    for (uint32_t i = 0; i < stored->count; i++) {
+        if (stored->shards[i]->sequence == 0)
+            continue; /* nothing to derive from; a writer may have begun meanwhile */
+        struct ledger *derived;
+        struct ledger_options options = stored->shards[i]->options;
+        options.mode = LEDGER_DERIVE;
+        options.watched = false;
+        options.until = stored->shards[i]->sequence; /* a writer may have gone on meanwhile */
+        enum status status = ledger_open(&options, &derived, error);
+        if (status != STATUS_OK)
+            return status;
+        verify_compare(stored->shards[i], derived, arena, own);
+        ledger_close(derived);
+        own->series -= shared_series(stored, i);
+        own->buckets -= shared_buckets(stored, i);
+        add_shard(ret, own, i, stored->count > 1, arena);
+    }
+    return STATUS_OK;
 }

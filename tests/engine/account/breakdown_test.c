@@ -81,7 +81,7 @@ static const struct breakdown_line *compute(struct broken *b, const char *accoun
                                    snapshot_account(snapshot, slice_string(account)),
                                    (struct period){2026 * 12 + 9}, &b->arena, &b->spend, &error),
                      STATUS_OK);
-    if (breakdown_compute(b->stage.ledger, &b->spend, dimension, &b->arena, &lines, &error) !=
+    if (breakdown_compute(b->stage.ledgers, &b->spend, dimension, &b->arena, &lines, &error) !=
         STATUS_OK)
         fail_msg("%s", error.text);
     for (uint32_t i = 0; i < b->spend.line_count; i++)
@@ -244,7 +244,7 @@ static void test_breakdown__adds_up_whatever_was_used(void **state)
             assert_int_equal(spend_compute(&stage.ledger->buckets, prices.snapshot, cell / 12,
                                            month, &arena, &spend, NULL),
                              STATUS_OK);
-            assert_int_equal(breakdown_compute(stage.ledger, &spend, (enum dimension)(cell % 3),
+            assert_int_equal(breakdown_compute(stage.ledgers, &spend, (enum dimension)(cell % 3),
                                                &arena, &lines, NULL),
                              STATUS_OK);
             for (uint32_t i = 0; i < spend.line_count; i++)

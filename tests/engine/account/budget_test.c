@@ -159,11 +159,11 @@ static void test_budget__a_crash_before_delivery_delivers_later(void **state)
     begin(&w, budgets);
     use(&w, "a", 10);
     w.stage.sink.broken = true;
-    assert_int_equal(ledger_commit(w.stage.ledger, NULL, &error), STATUS_IO);
+    assert_int_equal(ledgers_commit(w.stage.ledgers, NULL, NULL, &error), STATUS_IO);
     stage_close(&w.stage);
     assert_int_equal(w.stage.sink.count, 0);
     w.stage.sink.broken = false;
-    stage_open(&w.stage, w.documents.snapshot); /* the frame holds the alert */
+    stage_open(&w.stage, w.documents.snapshot); /* the usage is durable, so the alert is due */
     assert_int_equal(w.stage.sink.count, 1);
     assert_int_equal(w.stage.ledger->event_count, 1);
     for (int round = 0; round < 3; round++) {
@@ -175,8 +175,7 @@ static void test_budget__a_crash_before_delivery_delivers_later(void **state)
     end(&w);
 }
 
-/* Nothing was pending and no frame has the alert: the first commit after opening looks at
- * everything. */
+/* Nothing is pending, and nothing was touched: opening looks at everything. */
 static void test_budget__budgets_loaded_later_look_at_what_was_used(void **state)
 {
     (void)state;
@@ -190,7 +189,6 @@ static void test_budget__budgets_loaded_later_look_at_what_was_used(void **state
     fixture_load(&w.documents, "budgets", slice_string(budgets));
     fixture_compiled(&w.documents);
     stage_open(&w.stage, w.documents.snapshot);
-    stage_commit(&w.stage);
     assert_int_equal(w.stage.sink.count, 2);
     uint64_t sequence = w.stage.ledger->sequence;
     stage_commit(&w.stage);
@@ -207,8 +205,8 @@ static void test_budget__readers_do_not_deliver(void **state)
     stage_commit(&w.stage);
     stage_close(&w.stage);
     w.stage.sink.count = 0;
-    ledger_close(stage_look(&w.stage, w.documents.snapshot, LEDGER_READ));
-    ledger_close(stage_look(&w.stage, w.documents.snapshot, LEDGER_DERIVE));
+    ledgers_close(stage_look_all(&w.stage, w.documents.snapshot, LEDGER_READ));
+    ledgers_close(stage_look_all(&w.stage, w.documents.snapshot, LEDGER_DERIVE));
     assert_int_equal(w.stage.sink.count, 0);
     end(&w);
 }
@@ -225,8 +223,7 @@ static void test_budget__currencies(void **state)
     stage_close(&w.stage);
     fixture_load(&w.documents, "rate", slice_string(rate));
     fixture_compiled(&w.documents);
-    stage_open(&w.stage, w.documents.snapshot);
-    stage_commit(&w.stage); /* 800 yen of 1000 */
+    stage_open(&w.stage, w.documents.snapshot); /* 800 yen of 1000 */
     assert_int_equal(w.stage.sink.count, 2);
     assert_true(fired(&w, "budget:yen:2026-10:50") && fired(&w, "budget:euro:2026-10:50"));
     struct budget_state budget;
@@ -264,8 +261,8 @@ static void test_budget__spend_that_cannot_be_computed_stops_nobody(void **state
     end(&w);
 }
 
-/* Budgets of many accounts at once: the alerts do not fit into one frame. */
-static void test_budget__more_alerts_than_a_frame_should_hold(void **state)
+/* Budgets of many accounts at once: the alerts are more than one transaction should hold. */
+static void test_budget__more_alerts_than_a_batch_should_hold(void **state)
 {
     (void)state;
     enum { ACCOUNTS = 600 };
@@ -311,7 +308,7 @@ static void test_budget__more_alerts_than_a_frame_should_hold(void **state)
     stage_commit(&w.stage); /* 600 x 6 alerts of 12 KB: 43 MB */
     assert_int_equal(w.stage.sink.count, ACCOUNTS * 6);
     assert_int_equal(w.stage.sink.deliveries, ACCOUNTS * 6);
-    assert_true(w.stage.ledger->sequence > 5);
+    assert_true(w.stage.sink.batches > 5);
     assert_int_equal(w.stage.ledger->event_count, ACCOUNTS);
     stage_verify(&w.stage, w.stage.ledger);
     free(email);
@@ -330,7 +327,7 @@ int main(void)
         cmocka_unit_test(test_budget__readers_do_not_deliver),
         cmocka_unit_test(test_budget__currencies),
         cmocka_unit_test(test_budget__spend_that_cannot_be_computed_stops_nobody),
-        cmocka_unit_test(test_budget__more_alerts_than_a_frame_should_hold),
+        cmocka_unit_test(test_budget__more_alerts_than_a_batch_should_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

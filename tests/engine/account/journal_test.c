@@ -32,8 +32,6 @@ static struct journal_commit full_commit(void)
 {
     static const struct slice definitions[] = {
         {"first", 5}, {"", 0}, {"a third one\0with a NUL", 22}};
-    static const struct alert alerts[] = {{{"budget:b:2026-10:80", 19}, {"{\"x\":1}", 7}},
-                                          {{"i", 1}, {"", 0}}};
     return (struct journal_commit){
         .events = events,
         .event_count = 3,
@@ -46,8 +44,6 @@ static struct journal_commit full_commit(void)
         .conflict_count = 2,
         .resolutions = resolutions,
         .resolution_count = 2,
-        .alerts = alerts,
-        .alert_count = 2,
         .position = {SLICE("cloud-eu"), SLICE("/usage/2026-10-01.json"), 1ull << 40},
         .counts = {.read = 1000000,
                    .accepted = 999000,
@@ -79,11 +75,6 @@ static void check_full(struct journal_frame *frame, const struct journal_commit 
     }
     for (uint32_t i = 0; i < commit->resolution_count; i++)
         assert_int_equal(journal_next_resolution(frame), resolutions[i]);
-    for (uint32_t i = 0; i < commit->alert_count; i++) {
-        struct alert alert = journal_next_alert(frame);
-        assert_true(slice_equal(alert.id, commit->alerts[i].id));
-        assert_true(slice_equal(alert.message, commit->alerts[i].message));
-    }
     assert_true(slice_equal(frame->position.source, commit->position.source));
     assert_true(slice_equal(frame->position.file, commit->position.file));
     assert_int_equal(frame->position.offset, commit->position.offset);
@@ -119,7 +110,7 @@ static void test_journal__empty_commit(void **state)
     journal_pack(&commit, &packer);
     struct frame frame = frame_of(pack_done(&packer));
     assert_int_equal(journal_unpack(&frame, &unpacked, NULL), STATUS_OK);
-    assert_int_equal(unpacked.event_count + unpacked.definition_count + unpacked.alert_count +
+    assert_int_equal(unpacked.event_count + unpacked.definition_count + unpacked.resolution_count +
                          unpacked.conflict_count,
                      0);
     pack_fini(&packer);
@@ -176,8 +167,6 @@ static void test_journal__any_bytes_are_read_within_bounds(void **state)
                 (void)journal_event(&unpacked, i);
             for (uint32_t i = 0; i < unpacked.id_count; i++)
                 (void)journal_id(&unpacked, i);
-            for (uint32_t i = 0; i < unpacked.alert_count; i++)
-                (void)journal_next_alert(&unpacked);
         }
         free(copy);
     }

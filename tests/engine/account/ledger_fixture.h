@@ -5,7 +5,7 @@
 
 #include "ratecards/fixture.h"
 
-#include "account/ledger.h"
+#include "account/ledgers.h"
 #include "account/spend.h"
 #include "account/verify.h"
 #include "engine/store/scratch.h"
@@ -20,7 +20,8 @@ struct fake_sink {
     struct slice messages[ALERTS_MAX];
     uint32_t count;
     uint32_t deliveries; /* alerts handed over, repeated ones too */
-    bool broken;         /* delivery fails */
+    uint32_t batches;
+    bool broken; /* delivery fails */
 };
 
 static inline bool fake_known(struct alert_sink *base, struct slice id)
@@ -38,6 +39,7 @@ static inline enum status fake_deliver(struct alert_sink *base, const struct ale
     struct fake_sink *sink = (struct fake_sink *)base;
     if (sink->broken)
         return error_set(error, STATUS_IO, "the sink is broken");
+    sink->batches++;
     for (uint32_t i = 0; i < count; i++) {
         sink->deliveries++;
         if (fake_known(base, alerts[i].id))
@@ -63,11 +65,12 @@ struct stage {
     struct datadir datadir;
     struct fake_sink sink;
     bool watched; /* alerts go to the sink */
-    struct ledger *ledger;
+    struct ledgers *ledgers;
+    struct ledger *ledger; /* the first of them, or one opened alone */
     struct packer packer;
 };
 
-static inline void stage_init(struct stage *stage)
+static inline void stage_init_shards(struct stage *stage, uint32_t shard_count)
 {
     struct error error = {0};
     memset(stage, 0, sizeof(*stage));
@@ -78,14 +81,23 @@ static inline void stage_init(struct stage *stage)
     scratch_path(stage->root, "data", stage->path);
     fake_sink_init(&stage->sink);
     pack_init(&stage->packer);
-    if (datadir_init(stage->path, &error) != STATUS_OK ||
+    if (datadir_init(stage->path, shard_count, &error) != STATUS_OK ||
         datadir_open(stage->path, DATADIR_WRITE, &stage->datadir, &error) != STATUS_OK)
         fail_msg("%s", error.text);
 }
 
+static inline void stage_init(struct stage *stage)
+{
+    stage_init_shards(stage, 1);
+}
+
 static inline void stage_close(struct stage *stage)
 {
-    ledger_close(stage->ledger);
+    if (stage->ledgers)
+        ledgers_close(stage->ledgers);
+    else
+        ledger_close(stage->ledger);
+    stage->ledgers = NULL;
     stage->ledger = NULL;
 }
 
@@ -105,7 +117,6 @@ static inline enum status stage_try(struct stage *stage, const struct snapshot *
         .datadir = &stage->datadir,
         .mode = mode,
         .snapshot = snapshot,
-        .alerts = stage->watched && mode == LEDGER_WRITE ? &stage->sink.base : NULL,
     };
     return ledger_open(&options, ret, error);
 }
@@ -120,23 +131,51 @@ static inline struct ledger *stage_look(struct stage *stage, const struct snapsh
     return ledger;
 }
 
+static inline enum status stage_try_all(struct stage *stage, const struct snapshot *snapshot,
+                                        enum ledger_mode mode, struct ledgers **ret,
+                                        struct error *error)
+{
+    struct ledgers_options options = {
+        .datadir = &stage->datadir,
+        .mode = mode,
+        .snapshot = snapshot,
+        .alerts = stage->watched && mode == LEDGER_WRITE ? &stage->sink.base : NULL,
+    };
+    return ledgers_open(&options, ret, error);
+}
+
+static inline struct ledgers *stage_look_all(struct stage *stage, const struct snapshot *snapshot,
+                                             enum ledger_mode mode)
+{
+    struct error error = {0};
+    struct ledgers *ledgers = NULL;
+    if (stage_try_all(stage, snapshot, mode, &ledgers, &error) != STATUS_OK)
+        fail_msg("cannot open: %s", error.text);
+    return ledgers;
+}
+
 static inline void stage_open(struct stage *stage, const struct snapshot *snapshot)
 {
     assert_null(stage->ledger);
-    stage->ledger = stage_look(stage, snapshot, LEDGER_WRITE);
+    stage->ledgers = stage_look_all(stage, snapshot, LEDGER_WRITE);
+    stage->ledger = stage->ledgers->shards[0];
 }
 
 static inline void stage_commit(struct stage *stage)
 {
     struct error error = {0};
-    if (ledger_commit(stage->ledger, NULL, &error) != STATUS_OK)
+    enum status status = stage->ledgers ? ledgers_commit(stage->ledgers, NULL, NULL, &error)
+                                        : ledger_commit(stage->ledger, NULL, &error);
+    if (status != STATUS_OK)
         fail_msg("cannot commit: %s", error.text);
 }
 
 static inline void stage_checkpoint(struct stage *stage)
 {
     struct error error = {0};
-    if (ledger_checkpoint(stage->ledger, &error) != STATUS_OK)
+    enum status status = stage->ledgers ? ledgers_checkpoint(stage->ledgers, &error)
+                                        : ledger_checkpoint(stage->ledger, &error);
+    if (status != STATUS_OK)
         fail_msg("cannot write a checkpoint: %s", error.text);
 }
 
@@ -169,13 +208,15 @@ static inline void words_usage(const struct record_words *words, uint64_t seed,
         if (values[i])
             definition.attributes[definition.attribute_count++] =
                 (struct where_term){slice_string(names[i]), slice_string(values[i])};
-    size_t identity;
+    static struct identity_keys keys;
+    if (keys.seed != seed)
+        identity_keys_init(&keys, seed);
     pack_reset(packer);
-    definition_pack(&definition, packer, &identity);
+    definition_pack(&definition, packer);
     *usage = (struct usage){
         .verdict = VERDICT_EVENT,
         .definition = pack_done(packer),
-        .series_hash = definition_hash(slice_of(packer->data, identity), seed),
+        .series_hash = definition_identity(&definition, &keys),
         .start = {words->start},
         .end = {words->id ? words->start : words->end},
         .quantity = {words->quanta},
@@ -183,6 +224,7 @@ static inline void words_usage(const struct record_words *words, uint64_t seed,
     };
     if (words->id)
         usage->id = hash128(slice_string(words->id), seed);
+    usage->payer_hash = words->id ? usage->id.low : hash64(definition.payer_id, seed);
 }
 
 static inline enum outcome stage_apply(struct stage *stage, const struct record_words *words)
@@ -191,7 +233,9 @@ static inline enum outcome stage_apply(struct stage *stage, const struct record_
     enum outcome outcome;
     struct error error = {0};
     words_usage(words, stage->datadir.seed, &stage->packer, &usage);
-    if (ledger_apply(stage->ledger, &usage, &outcome, &error) != STATUS_OK)
+    enum status status = stage->ledgers ? ledgers_apply(stage->ledgers, &usage, &outcome, &error)
+                                        : ledger_apply(stage->ledger, &usage, &outcome, &error);
+    if (status != STATUS_OK)
         fail_msg("cannot apply: %s", error.text);
     return outcome;
 }

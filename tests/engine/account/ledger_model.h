@@ -308,12 +308,18 @@ static inline void model_sum(const struct model *model, struct model_sums *sums)
 /* A resource by its number. */
 static inline struct slice model_resource(const struct ledger *ledger, uint32_t number)
 {
-    for (uint32_t i = 0; i < ledger->series.count; i++)
-        if (ledger->series.resources[i] == number) {
-            struct definition definition;
-            series_definition(&ledger->series, i, &definition);
-            return definition_resource(&definition);
-        }
+    static char text[256];
+    for (uint32_t i = 0; i < ledger->series.count; i++) {
+        struct definition definition;
+        if (series_definition(&ledger->series, i, &definition, NULL) != STATUS_OK)
+            continue;
+        struct hash128 key = series_resource_key(&ledger->series, &definition);
+        if (!hash128_equal(key, ledger->series.resource_keys[number - 1]))
+            continue;
+        struct slice resource = definition_resource(&definition);
+        snprintf(text, sizeof(text), "%.*s", (int)resource.length, resource.data);
+        return slice_string(text);
+    }
     return (struct slice){0};
 }
 
@@ -364,8 +370,10 @@ static inline const char *model_compare_coverage(const struct model *model,
                                                  const struct ledger *ledger, uint32_t series,
                                                  uint32_t number)
 {
-    const struct coverage *coverage = &ledger->series.coverage[number];
+    struct coverage all, *coverage = &all;
     uint64_t windows = 0, expected = 0;
+    if (windows_all(&ledger->series, number, coverage, NULL) != STATUS_OK)
+        return "coverage cannot be read";
     coverage_check(coverage);
     for (uint32_t i = 0; i < coverage->count; i++)
         windows += coverage_runs(coverage)[i].count;
@@ -378,7 +386,15 @@ static inline const char *model_compare_coverage(const struct model *model,
                               (struct instant){record->end},
                               (struct quantity){record->quanta}) != COVERAGE_DUPLICATE)
             return "a window is not covered";
+        enum coverage_answer answer;
+        if (windows_classify(&ledger->series, number, (uint32_t)record->start,
+                             (uint32_t)(record->end - record->start),
+                             windows_code((struct quantity){record->quanta}), &answer,
+                             NULL) != STATUS_OK ||
+            answer != COVERAGE_DUPLICATE)
+            return "a window is no duplicate";
     }
+    coverage_fini(coverage);
     return windows == expected ? NULL : "more windows are covered than came";
 }
 
@@ -397,7 +413,7 @@ static inline const char *model_compare(const struct model *model, const struct 
         defined += model->seen[i];
         if ((number != INDEX_NONE) != model->seen[i])
             different = "a series is missing or too many";
-        else if (number != INDEX_NONE && ledger->series.coverage)
+        else if (number != INDEX_NONE && ledger->options.mode != LEDGER_READ)
             different = model_compare_coverage(model, ledger, i, number);
     }
     pack_fini(&packer);
