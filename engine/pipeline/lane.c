@@ -1,0 +1,421 @@
+/* A lane: takes the next window in its turn, decodes and normalises it, and routes what is in it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/pipeline_private.h"
+
+/* ---- waiting
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+struct wait_block {
+    struct pipeline *pipeline;
+    struct ring *ring;
+    void *item;
+};
+
+static bool has_item(void *context)
+{
+    struct wait_block *wait = context;
+    wait->item = ring_pop(wait->ring);
+    return wait->item || pipeline_failed(wait->pipeline);
+}
+
+/* What was sent is worth waking a shard for: not for each block, but every window, and before this
+ * lane itself waits. */
+static void wake_shards(struct lane *lane)
+{
+    for (uint32_t i = 0; i < lane->pipeline->shard_count; i++)
+        park_wake(&lane->pipeline->shards[i].parker);
+}
+
+/* NULL when the pipeline has failed. */
+static void *take(struct lane *lane, struct ring *ring)
+{
+    struct wait_block wait = {lane->pipeline, ring, ring_pop(ring)};
+    if (wait.item)
+        return wait.item;
+    wake_shards(lane);
+    (void)park_until(&lane->parker, has_item, &wait, PARK_FOREVER);
+    return wait.item;
+}
+
+static bool my_turn(void *context)
+{
+    struct lane *lane = context;
+    return atomic_load_explicit(&lane->pipeline->turn, memory_order_acquire) == lane->index ||
+           pipeline_failed(lane->pipeline);
+}
+
+struct wait_window {
+    struct lane *lane;
+    uint64_t number;
+};
+
+static bool window_is_free(void *context)
+{
+    struct wait_window *wait = context;
+    const struct pipeline *pipeline = wait->lane->pipeline;
+    for (uint32_t i = 0; i < pipeline->shard_count; i++)
+        if (atomic_load_explicit(&pipeline->shards[i].done, memory_order_acquire) < wait->number)
+            return pipeline_failed(pipeline);
+    return true;
+}
+
+static enum status stopped(struct error *error)
+{
+    return error_set(error, STATUS_AGAIN, "the pipeline has stopped");
+}
+
+/* ---- sending
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static struct block *block_for(struct lane *lane, uint32_t shard, const struct window *window)
+{
+    struct block *block = lane->filling[shard];
+    if (block)
+        return block;
+    block = take(lane, lane->to_shard[shard].back);
+    if (!block)
+        return NULL;
+    block->count = 0;
+    block->ends = false;
+    block->ends_input = false;
+    block->window = window;
+    block->number = window->number;
+    block->counts = (struct ingest_counts){0};
+    pack_reset(&block->side);
+    lane->filling[shard] = block;
+    return block;
+}
+
+static void send(struct lane *lane, uint32_t shard)
+{
+    bool sent = ring_push(lane->to_shard[shard].there, lane->filling[shard]);
+    assert(sent); /* P-3 */
+    (void)sent;
+    lane->filling[shard] = NULL;
+}
+
+static struct trouble_block *trouble_for(struct lane *lane, const struct window *window)
+{
+    struct trouble_block *block = lane->trouble;
+    if (block)
+        return block;
+    block = take(lane, lane->to_keeper.back);
+    if (!block)
+        return NULL;
+    block->count = 0;
+    block->number = window->number;
+    block->file = window->file;
+    pack_reset(&block->bytes);
+    lane->trouble = block;
+    return block;
+}
+
+static void send_trouble(struct lane *lane)
+{
+    bool sent = ring_push(lane->to_keeper.there, lane->trouble);
+    assert(sent);
+    (void)sent;
+    lane->trouble = NULL;
+    park_wake(&lane->pipeline->keeper);
+}
+
+bool trouble_add(struct trouble_block *block, const struct trouble *trouble, const char *reason,
+                 const char *raw)
+{
+    pack_bytes(&block->bytes, trouble, sizeof(*trouble));
+    pack_bytes(&block->bytes, reason, trouble->reason_length);
+    pack_bytes(&block->bytes, raw, trouble->raw_length);
+    block->count++;
+    return !block->bytes.failed;
+}
+
+static uint32_t line_of(struct lane *lane, const struct window *window, const struct record *record)
+{
+    const struct pipeline_input *input = &lane->pipeline->options.input;
+    return input->line
+               ? input->line(input->context, lane->index, window, record->offset, record->line)
+               : record->line;
+}
+
+static enum status quarantine_record(struct lane *lane, const struct window *window,
+                                     const struct record *record, const char *reason,
+                                     struct error *error)
+{
+    struct trouble_block *block = trouble_for(lane, window);
+    if (!block)
+        return stopped(error);
+    struct trouble trouble = {
+        .offset = record->offset,
+        .line = line_of(lane, window, record),
+        .form = record->form,
+        .reason_length = (uint32_t)strlen(reason),
+        .raw_length = (uint32_t)record->raw.length,
+    };
+    lane->counts.quarantined++;
+    if (!trouble_add(block, &trouble, reason, record->raw.data))
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
+    if (block->bytes.length >= TROUBLE_BYTES)
+        send_trouble(lane);
+    return STATUS_OK;
+}
+
+static inline uint32_t route(const struct pipeline *pipeline, uint64_t payer_hash)
+{
+    return ledgers_shard_of(pipeline->options.ledgers, payer_hash);
+}
+
+static enum status send_usage(struct lane *lane, const struct window *window,
+                              const struct record *record, const struct usage *usage,
+                              struct error *error)
+{
+    uint32_t shard = route(lane->pipeline, usage->payer_hash);
+    struct block *block = block_for(lane, shard, window);
+    if (!block)
+        return stopped(error);
+    struct extended extended = {
+        .usage = *usage,
+        .definition_length = (uint32_t)usage->definition.length,
+        .raw_length = (uint32_t)record->raw.length,
+        .offset = record->offset,
+        .line = line_of(lane, window, record),
+        .form = record->form,
+    };
+    while (block->side.length % 16)
+        pack_u8(&block->side, 0);
+    block->items[block->count++].ref = BLOCK_EXTENDED | (uint32_t)block->side.length;
+    pack_bytes(&block->side, &extended, sizeof(extended));
+    pack_bytes(&block->side, usage->definition.data, usage->definition.length);
+    pack_bytes(&block->side, record->raw.data, record->raw.length);
+    if (block->side.failed)
+        return error_set(error, STATUS_NO_MEMORY, "out of memory");
+    /* One record is at most some 2 MiB here, so offsets stay far below BLOCK_EXTENDED. */
+    if (block->count == BLOCK_ITEMS || block->side.length >= TROUBLE_BYTES)
+        send(lane, shard);
+    return STATUS_OK;
+}
+
+static enum status take_record(struct lane *lane, const struct window *window,
+                               const struct record_block *block, const struct record *record,
+                               struct error *error)
+{
+    struct usage usage;
+    lane->counts.read++;
+    normalise(&lane->normaliser, block, record, &usage);
+    if (usage.verdict == VERDICT_QUARANTINED)
+        return quarantine_record(lane, window, record, usage.reason, error);
+    if (usage.verdict == VERDICT_IGNORED) {
+        lane->counts.ignored++;
+        return STATUS_OK;
+    }
+    lane->counts.read--; /* the shard counts it */
+    return send_usage(lane, window, record, &usage, error);
+}
+
+enum status lane_records(struct lane *lane, const struct window *window,
+                         const struct record_block *block, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < block->count && status == STATUS_OK; i++)
+        status = take_record(lane, window, block, &block->records[i], error);
+    return status;
+}
+
+/* A record that the fast way leaves: read again by the reference decoder, in its place. */
+static enum status take_slowly(struct lane *lane, const struct window *window, uint32_t offset,
+                               uint32_t length, struct error *error)
+{
+    const struct pipeline_input *input = &lane->pipeline->options.input;
+    const struct record_block *block;
+    enum status status = input->reread(input->context, lane->index, window->form,
+                                       slice_of(window->bytes + offset, length), &block, error);
+    if (status != STATUS_OK)
+        return status;
+    assert(block->count == 1);
+    struct record record = block->records[0];
+    record.offset = window->offset + offset;
+    record.line = 0; /* the lone record's own says nothing */
+    record.raw = slice_of(window->bytes + offset, length);
+    return take_record(lane, window, block, &record, error);
+}
+
+/* Word by word, as they come: copied as vectors they would have to reach the cache first. */
+static inline void put_item(struct usage_item *item, const struct flat_record *record,
+                            const struct flat_usage *usage)
+{
+    item->series.low = usage->series.low;
+    item->series.high = usage->series.high;
+    item->quanta_low = usage->quanta_low;
+    item->quanta_high = (uint32_t)usage->quanta_high;
+    item->start = (uint32_t)usage->start;
+    item->length = usage->length;
+    item->ref = record->offset;
+    item->raw_length = record->length;
+    item->reserved = 0;
+}
+
+enum status lane_flat(struct lane *lane, const struct window *window,
+                      const struct flat_block *block, uint32_t first, uint32_t count,
+                      struct error *error)
+{
+    assert(first + count <= block->count);
+    for (uint32_t i = first; i < first + count; i++) {
+        const struct flat_record *record = &block->records[i];
+        struct flat_usage usage;
+        enum flat_verdict verdict =
+            flat_usage(&lane->flat, window->bytes, window->length, block, record, &usage);
+        if (verdict == FLAT_IGNORED) {
+            lane->counts.read++;
+            lane->counts.ignored++;
+            continue;
+        }
+        if (verdict == FLAT_NOT_PLAIN) {
+            enum status status = take_slowly(lane, window, record->offset, record->length, error);
+            if (status != STATUS_OK)
+                return status;
+            continue;
+        }
+        uint32_t shard = route(lane->pipeline, usage.payer_hash);
+        struct block *to = lane->filling[shard];
+        if (!to)
+            to = block_for(lane, shard, window);
+        if (!to)
+            return stopped(error);
+        put_item(&to->items[to->count++], record, &usage);
+        if (to->count == BLOCK_ITEMS)
+            send(lane, shard);
+    }
+    return STATUS_OK;
+}
+
+/* ---- the thread
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static enum status end_window(struct lane *lane, const struct window *window, uint32_t next_lane,
+                              bool last, struct error *error)
+{
+    if (lane->trouble)
+        send_trouble(lane);
+    for (uint32_t shard = 0; shard < lane->pipeline->shard_count; shard++) {
+        struct block *block = block_for(lane, shard, window);
+        if (!block)
+            return stopped(error);
+        block->ends = true;
+        block->ends_input = last;
+        block->next_lane = next_lane;
+        if (shard == 0)
+            block->counts = lane->counts;
+        send(lane, shard);
+    }
+    wake_shards(lane);
+    lane->counts = (struct ingest_counts){0};
+    atomic_store_explicit(&lane->working, 0, memory_order_release);
+    return STATUS_OK;
+}
+
+static void pass_turn(struct lane *lane, uint32_t next)
+{
+    struct pipeline *pipeline = lane->pipeline;
+    if (next == lane->index)
+        return;
+    atomic_store_explicit(&pipeline->turn, next, memory_order_release);
+    park_wake(&pipeline->lanes[next].parker);
+}
+
+/* The next window's buffer, once the one that was in it is done with (P-3). */
+static struct window *free_window(struct lane *lane)
+{
+    struct window *window = &lane->windows[lane->window_slot];
+    struct wait_window wait = {lane, window->number};
+    if (!window_is_free(&wait))
+        (void)park_until(&lane->parker, window_is_free, &wait, PARK_FOREVER);
+    lane->window_slot = (lane->window_slot + 1) % LANE_WINDOWS;
+    return window;
+}
+
+/* P-7 */
+static bool has_position(void *context)
+{
+    const struct pipeline *pipeline = context;
+    return atomic_load_explicit(&pipeline->numbered, memory_order_relaxed) + 1 -
+                   atomic_load_explicit(&pipeline->settled, memory_order_acquire) <
+               POSITIONS ||
+           pipeline_failed(pipeline);
+}
+
+/* With the turn: fills a window and numbers it (P-1). */
+static enum status next_window(struct lane *lane, struct window *window, bool *ret_more,
+                               struct error *error)
+{
+    struct pipeline *pipeline = lane->pipeline;
+    const struct pipeline_input *input = &pipeline->options.input;
+    if (!has_position(pipeline)) {
+        park_wake(&pipeline->keeper);
+        (void)park_until(&lane->parker, has_position, pipeline, PARK_FOREVER);
+    }
+    if (pipeline_failed(pipeline))
+        return stopped(error);
+    window->pipeline = pipeline;
+    enum status status = input->fill(input->context, lane->index, window, ret_more, error);
+    if (status != STATUS_OK)
+        return status;
+    window->number = atomic_load_explicit(&pipeline->numbered, memory_order_relaxed) + 1;
+    window->filled = park_now();
+    struct position *position = &pipeline->positions[window->number % POSITIONS];
+    *position = (struct position){window->position, window->file, window->filled};
+    /* In this order, so that the keeper never takes a window for done with that is not. */
+    atomic_store_explicit(&lane->working, window->number, memory_order_seq_cst);
+    atomic_store_explicit(&pipeline->numbered, window->number, memory_order_seq_cst);
+    return STATUS_OK;
+}
+
+/* One window; *ret_more is false at the end of the input. */
+static enum status take_window(struct lane *lane, bool *ret_more, struct error *error)
+{
+    struct pipeline *pipeline = lane->pipeline;
+    const struct pipeline_input *input = &pipeline->options.input;
+    struct window *window = free_window(lane);
+    if (!my_turn(lane))
+        (void)park_until(&lane->parker, my_turn, lane, PARK_FOREVER);
+    if (pipeline_failed(pipeline))
+        return stopped(error);
+    uint32_t next = (lane->index + 1) % pipeline->options.lanes;
+    *ret_more = false;
+    if (pipeline->input_ended) {
+        pass_turn(lane, next);
+        return STATUS_OK;
+    }
+    enum status status = next_window(lane, window, ret_more, error);
+    if (status != STATUS_OK)
+        return status;
+    bool alone = *ret_more && window->alone, last = !*ret_more;
+    pipeline->input_ended = last;
+    if (!alone)
+        pass_turn(lane, next);
+    if (!last)
+        status = input->decode(input->context, lane->index, window, lane, error);
+    /* A decoder with a state knows only now how far it came. */
+    pipeline->positions[window->number % POSITIONS].position = window->position;
+    if (status == STATUS_OK)
+        status = end_window(lane, window, alone ? lane->index : next, last, error);
+    return status;
+}
+
+void *lane_main(void *argument)
+{
+    struct lane *lane = argument;
+    struct error error = {0};
+    bool more = true;
+    while (more) {
+        enum status status = take_window(lane, &more, &error);
+        if (status != STATUS_OK) {
+            pipeline_fail(lane->pipeline, status, &error);
+            break;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,449 @@
+/* A shard's owner: takes blocks in the order of the windows, counts what is in them, and makes it
+ * durable. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/pipeline_private.h"
+
+/* ---- what the ledger asks back
+ * -----------------------------------------------------------------------------------
+ */
+
+static struct slice raw_of(const struct shard *shard, const struct usage_item *item)
+{
+    return slice_of(shard->block->window->bytes + item->ref, item->raw_length);
+}
+
+static enum status define(void *context, const struct usage_item *item, struct usage *ret,
+                          struct error *error)
+{
+    struct shard *shard = context;
+    const struct pipeline_options *options = &shard->pipeline->options;
+    const struct record_block *block;
+    enum status status =
+        options->input.reread(options->input.context, options->lanes + shard->index,
+                              shard->block->window->form, raw_of(shard, item), &block, error);
+    if (status != STATUS_OK)
+        return status;
+    assert(block->count == 1);
+    normalise(&shard->normaliser, block, &block->records[0], ret);
+    return STATUS_OK;
+}
+
+struct wait_trouble {
+    struct shard *shard;
+    struct trouble_block *block;
+};
+
+static bool has_trouble_block(void *context)
+{
+    struct wait_trouble *wait = context;
+    wait->block = ring_pop(wait->shard->to_keeper.back);
+    return wait->block || pipeline_failed(wait->shard->pipeline);
+}
+
+/* Rare enough to send each on its own. It is sent before the window counts as done, so the keeper
+ * has it before it takes the window for kept (P-5). */
+static enum status quarantine(struct shard *shard, const struct trouble *trouble,
+                              const char *reason, struct slice raw, struct error *error)
+{
+    struct wait_trouble wait = {shard, NULL};
+    if (!has_trouble_block(&wait))
+        (void)park_until(&shard->parker, has_trouble_block, &wait, PARK_FOREVER);
+    if (!wait.block)
+        return error_set(error, STATUS_AGAIN, "the pipeline has stopped");
+    wait.block->count = 0;
+    wait.block->number = shard->block->number;
+    wait.block->file = shard->block->window->file;
+    pack_reset(&wait.block->bytes);
+    bool added = trouble_add(wait.block, trouble, reason, raw.data);
+    bool sent = ring_push(shard->to_keeper.there, wait.block);
+    assert(sent);
+    (void)sent;
+    park_wake(&shard->pipeline->keeper);
+    return added ? STATUS_OK : error_set(error, STATUS_NO_MEMORY, "out of memory");
+}
+
+static enum status refused(void *context, const struct usage_item *item, const char *reason,
+                           struct error *error)
+{
+    struct shard *shard = context;
+    const struct window *window = shard->block->window;
+    const struct pipeline_options *options = &shard->pipeline->options;
+    struct slice raw = raw_of(shard, item);
+    uint64_t offset = window->offset + item->ref;
+    struct trouble trouble = {
+        .offset = offset,
+        .line = options->input.line
+                    ? options->input.line(options->input.context, options->lanes + shard->index,
+                                          window, offset, 0)
+                    : 0,
+        .form = window->form,
+        .reason_length = (uint32_t)strlen(reason),
+        .raw_length = (uint32_t)raw.length,
+    };
+    return quarantine(shard, &trouble, reason, raw, error);
+}
+
+/* ---- counting
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static enum status apply_extended(struct shard *shard, const struct usage_item *item,
+                                  struct error *error)
+{
+    const char *at = shard->block->side.data + (item->ref & ~BLOCK_EXTENDED);
+    struct extended extended;
+    memcpy(&extended, at, sizeof(extended));
+    at += sizeof(extended);
+    extended.usage.definition = slice_of(at, extended.definition_length);
+    enum outcome outcome;
+    enum status status = ledger_apply(shard->ledger, &extended.usage, &outcome, error);
+    if (status != STATUS_OK)
+        return status;
+    shard->counts.read++;
+    switch (outcome) {
+    case OUTCOME_ACCEPTED:
+        shard->counts.accepted++;
+        break;
+    case OUTCOME_DUPLICATE:
+        shard->counts.duplicate++;
+        break;
+    case OUTCOME_CONFLICT:
+        shard->counts.conflict++;
+        break;
+    case OUTCOME_REFUSED: {
+        struct trouble trouble = {
+            .offset = extended.offset,
+            .line = extended.line,
+            .form = extended.form,
+            .reason_length = (uint32_t)strlen(extended.usage.reason),
+            .raw_length = extended.raw_length,
+        };
+        shard->counts.quarantined++;
+        struct slice raw = slice_of(at + extended.definition_length, extended.raw_length);
+        return quarantine(shard, &trouble, extended.usage.reason, raw, error);
+    }
+    }
+    return STATUS_OK;
+}
+
+static enum status apply_block(struct shard *shard, const struct block *block, struct error *error)
+{
+    const struct apply_callbacks callbacks = {shard, define, refused};
+    shard->block = block;
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < block->count && status == STATUS_OK;) {
+        uint32_t end = at;
+        while (end < block->count && !(block->items[end].ref & BLOCK_EXTENDED))
+            end++;
+        if (end > at)
+            status = ledger_apply_items(shard->ledger, block->items + at, end - at, &callbacks,
+                                        &shard->counts, error);
+        else
+            status = apply_extended(shard, &block->items[end++], error);
+        at = end;
+    }
+    counts_add(&shard->counts, &block->counts);
+    return status;
+}
+
+/* ---- committing
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static void publish_counts(struct shard *shard)
+{
+    const struct ingest_counts *counts = &shard->counts;
+    atomic_fetch_add_explicit(&shard->read, counts->read, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shard->accepted, counts->accepted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shard->duplicate, counts->duplicate, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shard->conflict, counts->conflict, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shard->ignored, counts->ignored, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shard->quarantined, counts->quarantined, memory_order_relaxed);
+}
+
+/* Where the source may go on after a crash: no further than this shard and the quarantine are (P-6). */
+static struct source_position position_of(const struct shard *shard, uint64_t done)
+{
+    const struct pipeline *pipeline = shard->pipeline;
+    uint64_t kept = atomic_load_explicit(&pipeline->kept, memory_order_acquire);
+    struct source_position ret = {.source = pipeline->options.source};
+    if (kept > done)
+        kept = done;
+    if (kept == 0 && done < POSITIONS) { /* no position: the first file, for people */
+        ret.source = (struct slice){0};
+        ret.file = pipeline->positions[1].file;
+        return ret;
+    }
+    if (kept == 0 || done - kept >= POSITIONS / 2)
+        return ret; /* nothing that can be named */
+    const struct position *position = &pipeline->positions[kept % POSITIONS];
+    ret.file = position->file;
+    ret.offset = position->position;
+    return ret;
+}
+
+static void set_durable(struct shard *shard, uint64_t window)
+{
+    if (window == atomic_load_explicit(&shard->durable, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&shard->durable, window, memory_order_release);
+    if (ledger_is_touched(shard->ledger))
+        atomic_store_explicit(&shard->touched, true, memory_order_release);
+    park_wake(&shard->pipeline->keeper);
+}
+
+/* What the committer has made durable since the last look (P-4). */
+static void settle(struct shard *shard)
+{
+    uint64_t sequence = committer_durable(shard->committer);
+    uint32_t count = 0;
+    while (count < shard->sealed_count && shard->sealed[count].sequence <= sequence)
+        count++;
+    if (count > 0) {
+        set_durable(shard, shard->sealed[count - 1].window);
+        shard->sealed_count -= count;
+        memmove(shard->sealed, shard->sealed + count, shard->sealed_count * sizeof(*shard->sealed));
+    }
+    bool all = shard->sealed_count == 0 && !ledger_commit_needed(shard->ledger);
+    if (all)
+        set_durable(shard, atomic_load_explicit(&shard->done, memory_order_relaxed));
+}
+
+/* Hands what is pending to the committer; what comes next goes to another buffer. */
+static enum status commit(struct shard *shard, struct error *error)
+{
+    uint64_t done = atomic_load_explicit(&shard->done, memory_order_relaxed);
+    /* With something to commit a block has come, and its window's position before it. */
+    struct source_position position = {.source = shard->pipeline->options.source};
+    if (ledger_commit_needed(shard->ledger))
+        position = position_of(shard, done);
+    bool sealed;
+    counts_check(&shard->counts);
+    ledger_count(shard->ledger, &shard->counts);
+    enum status status = ledger_seal(shard->ledger, &position, &sealed, error);
+    if (status != STATUS_OK)
+        return status;
+    publish_counts(shard);
+    shard->counts = (struct ingest_counts){0};
+    shard->pending_since = 0;
+    if (!sealed)
+        return STATUS_OK;
+    uint64_t sequence =
+        committer_submit(shard->committer, JOURNAL_FRAME_COMMIT, shard->ledger->frame);
+    struct frame_buffer *next = NULL;
+    status = committer_take_wait(shard->committer, &next, error);
+    if (status != STATUS_OK)
+        return status;
+    ledger_sealed(shard->ledger, sequence, next);
+    assert(shard->sealed_count < SEALED_MAX);
+    shard->sealed[shard->sealed_count++] = (struct sealed_frame){sequence, done};
+    settle(shard);
+    return STATUS_OK;
+}
+
+/* Everything that was taken in is durable when this returns OK. */
+static enum status commit_and_wait(struct shard *shard, struct error *error)
+{
+    enum status status = commit(shard, error);
+    if (status == STATUS_OK && shard->sealed_count > 0)
+        status = committer_wait(shard->committer, shard->sealed[shard->sealed_count - 1].sequence,
+                                error);
+    if (status == STATUS_OK)
+        settle(shard);
+    return status;
+}
+
+static enum status checkpoint(struct shard *shard, struct error *error)
+{
+    enum status status;
+    do
+        status = ledger_checkpoint(shard->ledger, error);
+    while (status == STATUS_NO_SPACE && room_wait(&shard->room, error));
+    shard->checkpointed = shard->ledger->event_count;
+    return status;
+}
+
+/* Between two blocks: commits when it is time. */
+static enum status commit_if_due(struct shard *shard, struct error *error)
+{
+    const struct pipeline_options *options = &shard->pipeline->options;
+    if (!ledger_commit_needed(shard->ledger))
+        return STATUS_OK;
+    int64_t now = park_now();
+    if (!shard->pending_since)
+        shard->pending_since = now;
+    uint64_t behind = atomic_load_explicit(&shard->done, memory_order_relaxed) -
+                      atomic_load_explicit(&shard->durable, memory_order_relaxed);
+    bool due = ledger_commit_due(shard->ledger, options->commit_events) ||
+               behind >= POSITIONS / 4 || /* the lanes must not wait for the interval */
+               now - shard->pending_since >= (int64_t)options->commit_interval_us * 1000;
+    if (!due)
+        return STATUS_OK;
+    bool checkpoint_due =
+        options->checkpoint_events &&
+        shard->ledger->event_count - shard->checkpointed >= options->checkpoint_events;
+    if (!checkpoint_due)
+        return commit(shard, error);
+    enum status status = commit_and_wait(shard, error);
+    return status == STATUS_OK ? checkpoint(shard, error) : status;
+}
+
+/* At a block boundary: counts under the newest prices from here on, and everything that was counted
+ * before again. Called after each sleep, before the ledger is used. */
+static enum status adopt_prices(struct shard *shard, struct error *error)
+{
+    const struct prices *newest = prices_enter(shard);
+    if (!newest)
+        return STATUS_OK;
+    enum status status = commit_and_wait(shard, error);
+    if (status == STATUS_OK)
+        status = ledger_adopt(shard->ledger, newest->snapshot, error);
+    if (status != STATUS_OK)
+        return status;
+    if (ledger_is_touched(shard->ledger))
+        atomic_store_explicit(&shard->touched, true, memory_order_release);
+    atomic_store_explicit(&shard->adopted, newest->generation, memory_order_release);
+    park_wake(&shard->pipeline->keeper);
+    return STATUS_OK;
+}
+
+/* ---- the thread
+ * --------------------------------------------------------------------------------------------------
+ */
+
+struct wait_work {
+    struct shard *shard;
+    struct ring *ring;
+    struct block *block;
+};
+
+static bool has_work(void *context)
+{
+    struct wait_work *wait = context;
+    const struct pipeline *pipeline = wait->shard->pipeline;
+    wait->block = ring_pop(wait->ring);
+    return wait->block || pipeline_failed(pipeline) || prices_changed(wait->shard) ||
+           (wait->shard->sealed_count > 0 &&
+            committer_durable(wait->shard->committer) >= wait->shard->sealed[0].sequence) ||
+           committer_state(wait->shard->committer) == COMMITTER_FAILED ||
+           atomic_load_explicit(&pipeline->pause, memory_order_acquire) & 1;
+}
+
+static bool is_resumed(void *context)
+{
+    const struct shard *shard = context;
+    /* Another generation, and be it the next pause. */
+    return atomic_load_explicit(&shard->pipeline->pause, memory_order_acquire) !=
+               atomic_load_explicit(&shard->paused, memory_order_relaxed) ||
+           pipeline_failed(shard->pipeline);
+}
+
+/* The keeper looks into all ledgers: nothing moves until it says so, and all of it is durable (P-8). */
+static enum status wait_out_pause(struct shard *shard, struct error *error)
+{
+    uint64_t pause = atomic_load_explicit(&shard->pipeline->pause, memory_order_acquire);
+    if (!(pause & 1))
+        return STATUS_OK;
+    enum status status = commit_and_wait(shard, error);
+    if (status != STATUS_OK)
+        return status;
+    atomic_store_explicit(&shard->paused, pause, memory_order_release);
+    park_wake(&shard->pipeline->keeper);
+    prices_leave(shard);
+    (void)park_until(&shard->parker, is_resumed, shard, PARK_FOREVER);
+    return STATUS_OK;
+}
+
+/* The next block of the lane, NULL when there is something else to do first. */
+static struct block *next_block(struct shard *shard, uint32_t lane)
+{
+    struct wait_work wait = {shard, shard->pipeline->lanes[lane].to_shard[shard->index].there,
+                             NULL};
+    const struct pipeline_options *options = &shard->pipeline->options;
+    int64_t deadline = shard->pending_since
+                           ? shard->pending_since + (int64_t)options->commit_interval_us * 1000
+                           : PARK_FOREVER;
+    if (!has_work(&wait)) {
+        prices_leave(shard);
+        (void)park_until(&shard->parker, has_work, &wait, deadline);
+    }
+    return wait.block;
+}
+
+static void give_back(struct shard *shard, uint32_t lane, struct block *block)
+{
+    struct lane *from = &shard->pipeline->lanes[lane];
+    struct ring *back = from->to_shard[shard->index].back;
+    bool sent = ring_push(back, block);
+    assert(sent);
+    (void)sent;
+    /* A lane that waits for a block has none: it gets half of them back before it is woken. */
+    if (ring_count(back) == BLOCKS_PER_WAY / 2)
+        park_wake(&from->parker);
+}
+
+/* A window is done: its lane may use its bytes again. */
+static void end_window(struct shard *shard, const struct block *block, uint32_t lane)
+{
+    atomic_store_explicit(&shard->done, block->number, memory_order_release);
+    if (!ledger_commit_needed(shard->ledger)) { /* counts alone need no frame */
+        publish_counts(shard);
+        ledger_count(shard->ledger, &shard->counts);
+        shard->counts = (struct ingest_counts){0};
+    }
+    park_wake(&shard->pipeline->lanes[lane].parker);
+}
+
+static enum status run(struct shard *shard, struct error *error)
+{
+    uint32_t lane = 0;
+    enum status status = STATUS_OK;
+    for (bool ended = false; !ended && status == STATUS_OK;) {
+        if (pipeline_failed(shard->pipeline))
+            return error_set(error, STATUS_AGAIN, "the pipeline has stopped");
+        struct block *block = next_block(shard, lane);
+        status = adopt_prices(shard, error);
+        if (block && status == STATUS_OK) {
+            status = apply_block(shard, block, error);
+            uint32_t from = lane;
+            /* A block that failed was not taken in: nobody may take its window for done with. */
+            if (status == STATUS_OK && block->ends) {
+                end_window(shard, block, lane);
+                lane = block->next_lane; /* P-2 */
+                ended = block->ends_input;
+            }
+            give_back(shard, from, block);
+        }
+        if (status == STATUS_OK)
+            status = commit_if_due(shard, error);
+        if (status == STATUS_OK)
+            status = committer_error(shard->committer, error);
+        if (status == STATUS_OK)
+            status = wait_out_pause(shard, error);
+        room_check(&shard->room);
+        if (status == STATUS_OK)
+            settle(shard);
+    }
+    if (status == STATUS_OK)
+        status = adopt_prices(shard, error);
+    if (status == STATUS_OK)
+        status = commit_and_wait(shard, error);
+    return status == STATUS_OK ? checkpoint(shard, error) : status;
+}
+
+void *shard_main(void *argument)
+{
+    struct shard *shard = argument;
+    struct error error = {0};
+    enum status status = run(shard, &error);
+    if (status != STATUS_OK)
+        pipeline_fail(shard->pipeline, status, &error);
+    prices_leave(shard);
+    room_check(&shard->room);
+    /* From here on the ledger is the keeper's. */
+    atomic_store_explicit(&shard->finished, true, memory_order_release);
+    park_wake(&shard->pipeline->keeper);
+    return NULL;
+}
