@@ -6,6 +6,7 @@
 
 #include "emit/outbox.h"
 #include "emit/payload.h"
+#include "mediate/idset.h"
 
 struct alerts {
     struct alert_sink base;
@@ -91,7 +92,7 @@ static enum status deliver(struct alert_sink *sink, const struct alert *list, ui
     for (uint32_t i = 0; i < count; i++)
         fresh += !known(sink, list[i].id);
     if (fresh == 0)
-        return STATUS_OK; /* a replay: all of them are stored */
+        return STATUS_OK; /* handed over again: all of them are stored */
     enum status status = store_update(alerts->store, delivery_change, &delivery, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
         status = remember(alerts, list[i].id, error);

@@ -1,11 +1,11 @@
 /* Alerts of the ledgers become messages of the outbox: an alert_sink over the book.
  *
- * The ids of all messages are held in memory, so that a ledger can ask at every commit whether a
+ * The ids of all messages are held in memory, so that it can be asked at every commit whether a
  * threshold has fired already. */
 #ifndef RATEL_ENGINE_ALERTS_H
 #define RATEL_ENGINE_ALERTS_H
 
-#include "account/ledger.h"
+#include "account/alert.h"
 #include "engine/book.h"
 
 struct alerts;

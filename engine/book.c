@@ -7,7 +7,9 @@
 
 #include "base/pack.h"
 
-#define AUDIT_FORMAT 1
+#define AUDIT_FORMAT    1
+#define REVISION_FORMAT 1
+#define REVISION_KEY    SLICE("documents")
 
 struct book {
     struct store *store;
@@ -26,7 +28,8 @@ static_assert(BOOK_TABLE_COUNT <= STORE_TABLES_MAX,
 enum status book_open(const struct datadir *datadir, enum store_mode mode, struct book **ret,
                       struct error *error)
 {
-    assert(mode == STORE_READ || datadir->lock_fd >= 0); /* writers hold the LOCK */
+    /* Writers hold a lock. LMDB keeps their transactions apart where each holds another one. */
+    assert(mode == STORE_READ || datadir->lock_fd >= 0 || datadir->book_lock_fd >= 0);
     const char *tables[BOOK_TABLE_COUNT];
     for (uint32_t i = 0; i < ENTRY_TABLE_COUNT; i++)
         tables[i] = entry_table_name((enum entry_table)i);
@@ -79,13 +82,43 @@ static enum status gather_entry(struct slice key, struct slice value, void *cont
     return STATUS_OK;
 }
 
-enum status book_entries(struct book *book, struct entry_list *ret, struct error *error)
+static enum status read_revision(struct store_txn *txn, uint64_t *ret, struct error *error)
+{
+    struct slice value;
+    struct unpacker in;
+    *ret = 0;
+    enum status status = store_get(txn, BOOK_META, REVISION_KEY, &value, error);
+    if (status != STATUS_OK)
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    unpack_init(&in, value);
+    uint8_t format = unpack_u8(&in);
+    uint64_t revision = unpack_u64(&in);
+    if (in.failed || format != REVISION_FORMAT)
+        return error_set(error, STATUS_CORRUPT, "the book's revision is damaged");
+    *ret = revision;
+    return STATUS_OK;
+}
+
+enum status book_revision(struct book *book, uint64_t *ret, struct error *error)
+{
+    struct store_txn *txn;
+    enum status status = store_read(book->store, &txn, error);
+    if (status != STATUS_OK)
+        return status;
+    status = read_revision(txn, ret, error);
+    store_end(txn);
+    return status;
+}
+
+static enum status read_entries(struct book *book, struct entry_list *ret, uint64_t *ret_revision,
+                                struct error *error)
 {
     assert(ret->arena);
     struct store_txn *txn;
     enum status status = store_read(book->store, &txn, error);
     if (status != STATUS_OK)
         return status;
+    status = read_revision(txn, ret_revision, error);
     /* One transaction for all tables: cards and the catalogues that name them are of one state. */
     for (uint32_t table = 0; table < ENTRY_TABLE_COUNT && status == STATUS_OK; table++) {
         struct gather gather = {ret, (enum entry_table)table};
@@ -95,7 +128,20 @@ enum status book_entries(struct book *book, struct entry_list *ret, struct error
     return status;
 }
 
+enum status book_entries(struct book *book, struct entry_list *ret, struct error *error)
+{
+    uint64_t revision;
+    return read_entries(book, ret, &revision, error);
+}
+
 enum status book_snapshot(struct book *book, struct snapshot **ret, struct error *error)
+{
+    uint64_t revision;
+    return book_snapshot_at(book, ret, &revision, error);
+}
+
+enum status book_snapshot_at(struct book *book, struct snapshot **ret, uint64_t *ret_revision,
+                             struct error *error)
 {
     struct arena arena;
     arena_init(&arena);
@@ -103,7 +149,7 @@ enum status book_snapshot(struct book *book, struct snapshot **ret, struct error
     entries_init(&entries, &arena);
     struct problems problems;
     problems_init(&problems, &arena);
-    enum status status = book_entries(book, &entries, error);
+    enum status status = read_entries(book, &entries, ret_revision, error);
     if (status == STATUS_OK) {
         const struct entry_list *lists[] = {&entries};
         status = snapshot_compile(lists, 1, &problems, ret);
@@ -167,6 +213,23 @@ struct load {
     struct instant now;
 };
 
+static enum status next_revision(struct store_txn *txn, struct error *error)
+{
+    uint64_t revision;
+    struct packer packer;
+    enum status status = read_revision(txn, &revision, error);
+    if (status != STATUS_OK)
+        return status;
+    pack_init(&packer);
+    pack_u8(&packer, REVISION_FORMAT);
+    pack_u64(&packer, revision + 1);
+    status = packer.failed
+                 ? error_set(error, STATUS_NO_MEMORY, "cannot count the load: out of memory")
+                 : store_put(txn, BOOK_META, REVISION_KEY, pack_done(&packer), error);
+    pack_fini(&packer);
+    return status;
+}
+
 /* Only writes in the transaction: the store may run it again after growing. */
 static enum status load_change(struct store_txn *txn, void *context, struct error *error)
 {
@@ -177,6 +240,8 @@ static enum status load_change(struct store_txn *txn, void *context, struct erro
         assert((uint32_t)entry->table < ENTRY_TABLE_COUNT);
         status = store_put(txn, (uint32_t)entry->table, entry->key, entry->value, error);
     }
+    if (status == STATUS_OK)
+        status = next_revision(txn, error);
     for (uint32_t i = 0; i < load->title_count && status == STATUS_OK; i++)
         status = book_audit(txn, load->now, SLICE("load"), load->titles[i], error);
     return status;

@@ -16,7 +16,7 @@ enum book_table {
     BOOK_SERIES,                      /* key: name of the number series; value: last number given */
     BOOK_OUTBOX,                      /* key: message id */
     BOOK_AUDIT,                       /* key: u64 sequence, big-endian; value: time, action, text */
-    BOOK_META,
+    BOOK_META,                        /* see docs/reference/data-directory.md */
     BOOK_TABLE_COUNT
 };
 
@@ -33,6 +33,11 @@ MUST_USE enum status book_entries(struct book *book, struct entry_list *ret, str
 /* Compiles what is loaded. Problems cannot occur in what was checked when it was stored; if they
  * do: BUG with the first one's text. Owner: caller, snapshot_free. */
 MUST_USE enum status book_snapshot(struct book *book, struct snapshot **ret, struct error *error);
+/* How often documents were stored. What was compiled at one revision holds until there is another:
+ * book_snapshot_at says which one it is of. */
+MUST_USE enum status book_revision(struct book *book, uint64_t *ret, struct error *error);
+MUST_USE enum status book_snapshot_at(struct book *book, struct snapshot **ret,
+                                      uint64_t *ret_revision, struct error *error);
 /* Stores new entries in one transaction, with an audit line for each document title. */
 MUST_USE enum status book_load(struct book *book, const struct entry_list *entries,
                                const struct slice *titles, uint32_t title_count, struct instant now,

@@ -40,7 +40,7 @@ static enum status apply(struct ingest *ingest, const struct record *record, str
                          struct error *error)
 {
     enum outcome outcome;
-    enum status status = ledger_apply(ingest->options.ledger, usage, &outcome, error);
+    enum status status = ledgers_apply(ingest->options.ledgers, usage, &outcome, error);
     if (status != STATUS_OK)
         return status;
     switch (outcome) {
@@ -93,9 +93,8 @@ enum status ingest_commit(struct ingest *ingest, uint64_t offset, struct error *
         return status;
     ingest->quarantine_dirty = false;
     counts_check(&ingest->pending);
-    ledger_count(ingest->options.ledger, &ingest->pending);
     struct source_position position = {ingest->options.source, ingest->file, offset};
-    status = ledger_commit(ingest->options.ledger, &position, error);
+    status = ledgers_commit(ingest->options.ledgers, &position, &ingest->pending, error);
     if (status != STATUS_OK)
         return status;
     counts_add(&ingest->total, &ingest->pending);

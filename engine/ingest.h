@@ -1,5 +1,5 @@
-/* Ingest: blocks of raw records in, events in the ledger and the rest in quarantine, one durable
- * commit for many records.
+/* Ingest: blocks of raw records in, events in their payers' ledgers and the rest in quarantine, one
+ * durable commit for many records.
  *
  * The caller (a command, a source adapter) reads and decodes; what it may acknowledge is what
  * ingest_commit has returned OK for. Counting rule, always: read = accepted + duplicate + conflict
@@ -7,13 +7,13 @@
 #ifndef RATEL_ENGINE_INGEST_H
 #define RATEL_ENGINE_INGEST_H
 
-#include "account/ledger.h"
+#include "account/ledgers.h"
 #include "base/instant.h"
 #include "mediate/normalise.h"
 #include "mediate/quarantine.h"
 
 struct ingest_options {
-    struct ledger *ledger;         /* LEDGER_WRITE */
+    struct ledgers *ledgers;       /* LEDGER_WRITE */
     struct quarantine *quarantine; /* writer */
     struct slice source; /* the cloud's name; with the records' content it is their identity */
     uint64_t seed;       /* the data directory's */
@@ -40,10 +40,10 @@ MUST_USE enum status ingest_block(struct ingest *ingest, struct slice file,
                                   const struct record_block *block, struct error *error);
 static inline bool ingest_commit_due(const struct ingest *ingest)
 {
-    return ledger_commit_due(ingest->options.ledger, ingest->options.commit_events);
+    return ledgers_commit_due(ingest->options.ledgers, ingest->options.commit_events);
 }
-/* Makes everything fed so far durable: quarantine first, then the journal frame, which names the
- * position. */
+/* Makes everything fed so far durable: quarantine first, then a journal frame in each shard,
+ * which names the position. */
 MUST_USE enum status ingest_commit(struct ingest *ingest, uint64_t offset, struct error *error);
 
 #endif

@@ -2,14 +2,14 @@
  *
  * In order of use: datadir_init and datadir_open (store/datadir.h); book_open, book_load,
  * book_snapshot (engine/book.h; documents come from ratecards/ratecards.h); alerts_open
- * (engine/alerts.h); ledger_open (account/ledger.h); ingest_init, ingest_block, ingest_commit
+ * (engine/alerts.h); ledgers_open (account/ledgers.h); ingest_init, ingest_block, ingest_commit
  * (engine/ingest.h); spend_compute (account/spend.h); the bill (bill/run.h). tools/ratel/ is a
  * complete example. */
 #ifndef RATEL_H
 #define RATEL_H
 
 #include "account/budget.h"
-#include "account/ledger.h"
+#include "account/ledgers.h"
 #include "account/spend.h"
 #include "account/usage_walk.h"
 #include "account/verify.h"

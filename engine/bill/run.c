@@ -61,30 +61,15 @@ struct computing {
     struct arena scratch; /* emptied after each account */
 };
 
-/* The ledger that counts the account's usage. One account is one shard's, or tiers would be wrong.
- */
-static struct ledger *ledger_of(const struct bill_request *request, uint32_t account)
-{
-    struct ledger *found = NULL;
-    for (uint32_t i = 0; i < request->ledger_count; i++) {
-        struct ledger *ledger = request->ledgers[i];
-        if (buckets_first(&ledger->buckets, account, request->period) == INDEX_NONE)
-            continue;
-        assert(!found);
-        found = ledger;
-    }
-    return found;
-}
-
-static void warn_unpriced(struct computing *computing, const struct ledger *ledger,
-                          const struct spend *spend)
+static void warn_unpriced(struct computing *computing, const struct spend *spend)
 {
     const struct account *account = &computing->request->snapshot->accounts[spend->account];
     struct slice names[8];
     uint32_t count = 0;
     for (uint32_t i = 0; i < spend->unpriced_count && count < 8; i++)
         if (spend->unpriced[i].quantity.quanta != 0)
-            names[count++] = series_meter_name(&ledger->series, spend->unpriced[i].meter);
+            names[count++] =
+                ledgers_meter_name(computing->request->ledgers, spend->unpriced[i].meter);
     if (count == 0)
         return;
     char text[256];
@@ -230,18 +215,21 @@ static enum status compute_item(struct computing *computing, struct bill_item *i
                                 bool *ret_listed, struct error *error)
 {
     const struct bill_request *request = computing->request;
-    struct ledger *ledger = ledger_of(request, item->account);
     struct spend spend = {0};
-    enum status status = STATUS_OK;
     bool invoiced = item->state == BILL_INVOICED;
     *ret_listed = true;
-    if (ledger)
-        status = spend_compute(&ledger->buckets, request->snapshot, item->account, request->period,
-                               &computing->scratch, &spend, error);
-    if (status != STATUS_OK)
-        return status;
-    if (ledger)
-        warn_unpriced(computing, ledger, &spend);
+    if (ledgers_used(request->ledgers, item->account, request->period)) {
+        const struct buckets *buckets;
+        enum status status =
+            ledgers_buckets(request->ledgers, item->account, request->period, &buckets, error);
+        if (status == STATUS_OK)
+            status = spend_compute(buckets, request->snapshot, item->account, request->period,
+                                   &computing->scratch, &spend, error);
+        if (status != STATUS_OK)
+            return status;
+        ledgers_sort_unpriced(request->ledgers, &spend);
+        warn_unpriced(computing, &spend);
+    }
     if (spend.line_count == 0) {
         *ret_listed = invoiced;
         return invoiced ? compare_nothing(computing, item, error) : STATUS_OK;

@@ -11,7 +11,7 @@
 #ifndef RATEL_BILL_RUN_H
 #define RATEL_BILL_RUN_H
 
-#include "account/ledger.h"
+#include "account/ledgers.h"
 #include "bill/invoice.h"
 #include "bill/keys.h"
 
@@ -33,8 +33,7 @@ struct bill_store {
 
 struct bill_request {
     const struct snapshot *snapshot;
-    struct ledger *const *ledgers; /* one per shard */
-    uint32_t ledger_count;
+    struct ledgers *ledgers;
     struct period period;
     uint32_t account; /* index; INDEX_NONE: all */
     struct instant now;

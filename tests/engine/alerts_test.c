@@ -32,7 +32,7 @@ static int set_up(void **state)
     clock_fixed_init(&fixture->clock, (struct instant){1000});
     snprintf(path, sizeof(path), "%s/data", fixture->root);
     struct error *error = &fixture->error;
-    return datadir_init(path, error) == STATUS_OK &&
+    return datadir_init(path, 1, error) == STATUS_OK &&
                    datadir_open(path, DATADIR_WRITE, &fixture->datadir, error) == STATUS_OK &&
                    book_open(&fixture->datadir, STORE_WRITE, &fixture->book, error) == STATUS_OK
                ? 0

@@ -44,7 +44,7 @@ static int set_up(void **state)
     snprintf(path, sizeof(path), "%s/data", fixture->root);
     arena_init(&fixture->arena);
     struct error *error = &fixture->error;
-    if (datadir_init(path, error) != STATUS_OK ||
+    if (datadir_init(path, 1, error) != STATUS_OK ||
         datadir_open(path, DATADIR_WRITE, &fixture->datadir, error) != STATUS_OK ||
         book_open(&fixture->datadir, STORE_WRITE, &fixture->book, error) != STATUS_OK)
         return -1;
@@ -116,6 +116,23 @@ static void test_book__an_empty_one_compiles(void **state)
     snapshot_free(snapshot);
 }
 
+static void test_book__revision_counts_loads_and_is_that_of_the_snapshot(void **state)
+{
+    struct fixture *fixture = *state;
+    for (uint64_t loads = 0; loads < 3; loads++) {
+        uint64_t now = 99, compiled = 99;
+        struct snapshot *snapshot;
+        assert_int_equal(book_revision(fixture->book, &now, &fixture->error), STATUS_OK);
+        assert_int_equal(book_snapshot_at(fixture->book, &snapshot, &compiled, &fixture->error),
+                         STATUS_OK);
+        assert_int_equal(now, loads);
+        assert_int_equal(compiled, loads);
+        assert_int_equal(snapshot->charge_count, loads > 0);
+        snapshot_free(snapshot);
+        load(fixture, &fixture->entries, 1);
+    }
+}
+
 struct audit_log {
     uint64_t next;
     struct instant times[8];
@@ -164,6 +181,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_book__what_is_loaded_comes_back_and_compiles, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_book__an_empty_one_compiles, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_book__revision_counts_loads_and_is_that_of_the_snapshot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_book__each_title_is_an_audit_line_in_order, set_up,
                                         tear_down),
     };

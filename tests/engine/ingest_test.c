@@ -28,7 +28,7 @@ static void open_all(struct feeding *f, uint32_t commit_events)
     stage_open(&f->stage, f->documents.snapshot);
     assert_int_equal(quarantine_open(path, true, &f->quarantine, NULL), STATUS_OK);
     struct ingest_options options = {
-        .ledger = f->stage.ledger,
+        .ledgers = f->stage.ledgers,
         .quarantine = f->quarantine,
         .source = SLICE("cloud"),
         .seed = f->stage.datadir.seed,

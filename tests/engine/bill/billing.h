@@ -5,7 +5,7 @@
 
 #include "ratecards/fixture.h"
 
-#include "account/ledger.h"
+#include "account/ledgers.h"
 #include "account/spend.h"
 #include "bill/build.h"
 
@@ -57,6 +57,8 @@ static const char billing_documents[] =
 struct billing {
     struct fixture fixture;
     struct ledger ledger; /* buckets and series only */
+    struct ledger *shards[1];
+    struct ledgers ledgers; /* these */
     struct arena arena;
     struct error error;
 };
@@ -68,7 +70,11 @@ static inline void billing_init(struct billing *billing)
     fixture_load(&billing->fixture, "billing.yaml", slice_string(billing_documents));
     fixture_compiled(&billing->fixture);
     buckets_init(&billing->ledger.buckets);
-    series_init(&billing->ledger.series, 1, false);
+    assert_int_equal(heap_open("/nonexistent/heap", 0, HEAP_PRIVATE, &billing->ledger.heap, NULL),
+                     STATUS_OK);
+    assert_int_equal(series_init(&billing->ledger.series, 1, billing->ledger.heap), STATUS_OK);
+    billing->shards[0] = &billing->ledger;
+    billing->ledgers = (struct ledgers){.shards = billing->shards, .count = 1};
     arena_init(&billing->arena);
 }
 
@@ -76,6 +82,7 @@ static inline void billing_fini(struct billing *billing)
 {
     buckets_fini(&billing->ledger.buckets);
     series_fini(&billing->ledger.series);
+    heap_close(billing->ledger.heap);
     arena_fini(&billing->arena);
     fixture_fini(&billing->fixture);
 }

@@ -94,12 +94,9 @@ typedef enum status step(const struct bill_request *, struct bill_store *, struc
 static enum status run_in(struct shop *shop, step *what, const char *month, const char *account,
                           const char *now, struct bill *bill)
 {
-    static struct ledger *ledger;
-    ledger = &shop->billing.ledger;
     struct bill_request request = {
         .snapshot = shop->billing.fixture.snapshot,
-        .ledgers = &ledger,
-        .ledger_count = 1,
+        .ledgers = &shop->billing.ledgers,
         .period = billing_period(month),
         .account = account ? billing_account(&shop->billing, account) : INDEX_NONE,
         .now = fixture_instant(now),
