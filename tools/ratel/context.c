@@ -1,8 +1,10 @@
 #include "ratel/context.h"
 
+#include <sched.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* An environment variable, or NULL when it is not set or empty. */
@@ -79,14 +81,29 @@ void context_fini(struct context *context)
     arena_fini(&context->arena);
 }
 
+/* An ingest that ends holds LOCK.book for a moment, and whoever writes only the book need not mind
+ * the ingest: so it tries for a second. */
+static enum status open_datadir(struct context *context, enum datadir_mode mode,
+                                struct error *error)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000000};
+    enum status status = datadir_open(context->data_path, mode, &context->datadir_memory, error);
+    for (int tries = 0; mode == DATADIR_WRITE_BOOK && status == STATUS_LOCKED && tries < 50;
+         tries++) {
+        (void)nanosleep(&pause, NULL);
+        status = datadir_open(context->data_path, mode, &context->datadir_memory, error);
+    }
+    return status;
+}
+
 enum status context_open(struct context *context, enum datadir_mode mode, struct error *error)
 {
     assert(!context->datadir && !context->book);
-    enum status status = datadir_open(context->data_path, mode, &context->datadir_memory, error);
+    enum status status = open_datadir(context, mode, error);
     if (status != STATUS_OK)
         return status;
     context->datadir = &context->datadir_memory;
-    return book_open(context->datadir, mode == DATADIR_WRITE ? STORE_WRITE : STORE_READ,
+    return book_open(context->datadir, mode == DATADIR_READ ? STORE_READ : STORE_WRITE,
                      &context->book, error);
 }
 
@@ -122,4 +139,11 @@ enum status context_period(const struct context *context, const struct zone *zon
     struct civil civil = civil_from_seconds(context_now(context).seconds);
     ret->index = civil.year * 12 + civil.month - 1;
     return STATUS_OK;
+}
+
+uint32_t context_processors(void)
+{
+    cpu_set_t allowed;
+    int count = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+    return count < 1 ? 1 : (uint32_t)count;
 }

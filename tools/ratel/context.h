@@ -25,8 +25,10 @@ struct context {
     bool colour;   /* `out` is a terminal that shows bold */
     FILE *out;
     FILE *err;
-    bool reported; /* the verb has told what is wrong itself: the frame prints no more, only ends
+    bool reported;    /* the verb has told what is wrong itself: the frame prints no more, only ends
                       with the status's code */
+    bool handed_over; /* by after_load, to the ingest that runs as process `handed_to` */
+    uint64_t handed_to;
     struct arena arena; /* lives as long as the command */
 
     /* Open between context_open and the end of the command; NULL before. */
@@ -42,22 +44,25 @@ MUST_USE enum status context_arguments(struct context *context, struct arguments
                                        struct error *error);
 void context_fini(struct context *context);
 
-/* Opens the data directory and the book. DATADIR_WRITE takes the LOCK, which is held to the end of
- * the command. Errors: NOT_FOUND (no data directory), LOCKED, PERMISSION and the like, with a text.
- */
+/* Opens the data directory and the book. The locks of `mode` are held to the end of the command.
+ * Errors: NOT_FOUND (no data directory), LOCKED, PERMISSION and the like, with a text. */
 MUST_USE enum status context_open(struct context *context, enum datadir_mode mode,
                                   struct error *error);
 
 /* An option's value, as arguments_value. */
 const char *context_option(const struct context *context, const char *name);
+/* Processors that this process may run on, at least 1. */
+uint32_t context_processors(void);
 bool context_flag(const struct context *context, const char *name);
 struct instant context_now(const struct context *context);
 /* --period YYYY-MM; without it the period of the present in `zone` (NULL: UTC). Errors: USAGE. */
 MUST_USE enum status context_period(const struct context *context, const struct zone *zone,
                                     struct period *ret, struct error *error);
 
-/* Called by `ratel load` after new documents are stored; data directory and book are open for
- * writing and the lock is held. What waits in suspense may now have a price. */
+/* Called after new documents are stored, with LOCK.book held. What waits in suspense may now have a
+ * price: the ledgers are brought under the new documents, unless an ingest runs, which does so
+ * itself; after_load_show tells that on standard error. */
 MUST_USE enum status after_load(struct context *context, struct error *error);
+void after_load_show(struct context *context);
 
 #endif

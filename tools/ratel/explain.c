@@ -5,7 +5,7 @@
 
 /* Tables of buckets serve as indexes, with the place as the quantity. */
 struct collecting {
-    struct ledger *ledger;
+    struct ledgers *ledgers;
     struct explanation *explanation;
     struct arena *arena;
     struct buckets parts;  /* by plan and part: position in line->parts */
@@ -64,7 +64,8 @@ static enum status add(struct collecting *c, struct explained_part *part,
                        const struct usage_piece *usage, int128 multiplier)
 {
     struct explained_series *series;
-    enum status status = series_at(c, part, usage->series, multiplier, &series);
+    enum status status = series_at(c, part, ledgers_series(c->ledgers, usage->shard, usage->series),
+                                   multiplier, &series);
     if (status != STATUS_OK)
         return status;
     if (series->window_count == series->window_capacity)
@@ -75,6 +76,7 @@ static enum status add(struct collecting *c, struct explained_part *part,
         .end = {usage->event->start + usage->event->length},
         .raw = event_quantity(usage->event),
         .piece = usage->piece->quantity,
+        .shard = usage->shard,
         .frame = usage->frame->sequence,
         .file = arena_copy(c->arena, usage->frame->position.file),
     };
@@ -91,7 +93,8 @@ static enum status collect(const struct usage_piece *usage, void *context, struc
     struct collecting *c = context;
     const struct resolution *resolution = &usage->piece->resolution;
     for (uint32_t i = 0; i < resolution->plan_count; i++) {
-        struct bucket_key key = ledger_bucket_key(c->ledger, usage->series, resolution, i);
+        struct bucket_key key =
+            ledgers_bucket_key(c->ledgers, usage->shard, usage->definition, resolution, i);
         uint32_t index =
             buckets_find(&c->parts, (struct bucket_key){.plan = key.plan, .part = key.part});
         if (index == INDEX_NONE)
@@ -114,19 +117,19 @@ static enum status collect_all(struct collecting *c, struct error *error)
     if (status != STATUS_OK)
         error_set(error, status, "out of memory");
     else
-        status = usage_walk(c->ledger, spend->account, spend->period, collect, c, error);
+        status = usage_walk(c->ledgers, spend->account, spend->period, collect, c, error);
     buckets_fini(&c->parts);
     buckets_fini(&c->series);
     return status;
 }
 
-enum status explain_line(struct ledger *ledger, const struct spend *spend,
+enum status explain_line(struct ledgers *ledgers, const struct spend *spend,
                          const struct spend_line *line, struct arena *arena,
                          struct explanation *ret, struct error *error)
 {
     *ret = (struct explanation){
         spend, line, arena_alloc(arena, (line->part_count + 1) * sizeof(struct explained_part))};
-    struct collecting collecting = {.ledger = ledger, .explanation = ret, .arena = arena};
+    struct collecting collecting = {.ledgers = ledgers, .explanation = ret, .arena = arena};
     enum status status = collect_all(&collecting, error);
     for (uint32_t i = 0; i < line->part_count && status == STATUS_OK; i++) {
         struct explained_part *part = &ret->parts[i];

@@ -12,12 +12,13 @@ struct explained_window {
     struct quantity raw;       /* as it was sent */
     struct quantity piece; /* of it, what falls into this period and card version; a level meter's
                               in unit-seconds */
-    uint64_t frame;        /* journal frame that holds it */
-    struct slice file;     /* where it came from */
+    uint32_t shard;
+    uint64_t frame;    /* frame of the shard's journal that holds it */
+    struct slice file; /* of the frame's position: it came from there or from a later one */
 };
 
 struct explained_series {
-    uint32_t series;
+    uint32_t series;         /* common number (ledgers.h) */
     int128 multiplier;       /* the `times` value, 1 without */
     struct quantity piece;   /* sum of the windows */
     struct quantity counted; /* times the multiplier: what the bucket got */
@@ -43,7 +44,7 @@ struct explanation {
 
 /* One pass over the journal. Errors: BUG when windows and buckets do not add up (run verify).
  * Owner: the arena. */
-MUST_USE enum status explain_line(struct ledger *ledger, const struct spend *spend,
+MUST_USE enum status explain_line(struct ledgers *ledgers, const struct spend *spend,
                                   const struct spend_line *line, struct arena *arena,
                                   struct explanation *ret, struct error *error);
 void explain_json(struct context *context, const struct session *session,

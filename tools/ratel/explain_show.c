@@ -62,6 +62,7 @@ static void windows_json(struct json *json, const struct explained_series *serie
         json_key_instant(json, "end", window->end);
         json_key_quantity(json, "raw", window->raw);
         json_key_quantity(json, "counted", window->piece);
+        json_key_integer(json, "shard", window->shard);
         json_key_integer(json, "frame", (int64_t)window->frame);
         json_key_slice(json, "file", window->file);
         json_object_end(json);
@@ -74,7 +75,7 @@ static void series_json(struct json *json, const struct session *session,
 {
     struct definition definition;
     char text[DECIMAL_TEXT_BYTES];
-    series_definition(&session->ledger->series, series->series, &definition);
+    ledgers_series_definition(session->ledgers, series->series, &definition);
     json_object(json);
     json_key_integer(json, "series", series->series);
     json_key_slice(json, "source", definition.source);
@@ -267,8 +268,21 @@ static void steps_text(struct context *context, const struct session *session,
     table_end(&table);
 }
 
-static void windows_text(struct context *context, const struct explanation *e,
-                         const struct explained_series *series)
+/* The journal frame; where there are several journals as "shard/frame". */
+static void frame_cell(struct table *table, const struct session *session,
+                       const struct explained_window *window)
+{
+    char text[48];
+    if (session->ledgers->count == 1) {
+        table_integer(table, (int64_t)window->frame);
+        return;
+    }
+    snprintf(text, sizeof(text), "%02u/%llu", window->shard, (unsigned long long)window->frame);
+    table_string(table, text);
+}
+
+static void windows_text(struct context *context, const struct session *session,
+                         const struct explanation *e, const struct explained_series *series)
 {
     static const struct column columns[] = {{"start", false},  {"end", false},  {"raw", true},
                                             {"counted", true}, {"frame", true}, {"file", false}};
@@ -287,7 +301,7 @@ static void windows_text(struct context *context, const struct explanation *e,
         table_string(&table, text);
         table_quantity(&table, window->raw);
         table_quantity(&table, window->piece);
-        table_integer(&table, (int64_t)window->frame);
+        frame_cell(&table, session, window);
         table_cell(&table, window->file);
     }
     const char *sum[] = {"sum", "", ""};
@@ -306,7 +320,7 @@ static void series_text(struct context *context, const struct session *session,
     FILE *out = context->out;
     struct definition definition;
     char quantity[DECIMAL_TEXT_BYTES], multiplier[DECIMAL_TEXT_BYTES], counted[DECIMAL_TEXT_BYTES];
-    series_definition(&session->ledger->series, series->series, &definition);
+    ledgers_series_definition(session->ledgers, series->series, &definition);
     fputs("\n  series ", out);
     fprintf(out, "%u: ", series->series);
     print_clean(out, definition_resource(&definition));
@@ -318,7 +332,7 @@ static void series_text(struct context *context, const struct session *session,
     fputs(", source ", out);
     print_clean(out, definition.source);
     fputs("\n", out);
-    windows_text(context, e, series);
+    windows_text(context, session, e, series);
     quantity_format(series->piece, quantity);
     decimal_format(series->multiplier, 0, 0, multiplier);
     quantity_format(series->counted, counted);
@@ -429,8 +443,8 @@ static void groups_text(FILE *out, const struct session *session, const struct e
                 after, before, currency);
         if (line->charge->scope == SCOPE_RESOURCE && e->parts[group->part_first].series_count) {
             struct definition definition;
-            series_definition(&session->ledger->series,
-                              e->parts[group->part_first].series[0].series, &definition);
+            ledgers_series_definition(session->ledgers,
+                                      e->parts[group->part_first].series[0].series, &definition);
             fputs(", for resource ", out);
             print_clean(out, definition_resource(&definition));
         }
@@ -501,7 +515,7 @@ static void window_row(struct table *table, const struct session *session,
     const struct charge_row *row = row_of(session, part->part);
     struct definition definition;
     char text[DECIMAL_TEXT_BYTES];
-    series_definition(&session->ledger->series, series->series, &definition);
+    ledgers_series_definition(session->ledgers, series->series, &definition);
     table_cell(table, charge->code);
     table_cell(table, charge->card);
     instant_format(charge->effective_from, text);
@@ -518,7 +532,7 @@ static void window_row(struct table *table, const struct session *session,
     table_quantity(table, window->piece);
     decimal_format(series->multiplier, 0, 0, text);
     table_string(table, text);
-    table_integer(table, (int64_t)window->frame);
+    frame_cell(table, session, window);
     table_cell(table, window->file);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ratel/command.h"
+#include "store/sigbus.h"
 
 /* Descriptors 0 to 2 that the caller closed would be given to the next file that is opened, and a
  * message would be written into it. They are opened the wrong way round, so that using them still
@@ -23,5 +24,6 @@ static void keep_standard_files(void)
 int main(int argc, char **argv)
 {
     keep_standard_files();
+    sigbus_install("ratel");
     return command_run(verb_table, argc, argv, stdout, stderr);
 }

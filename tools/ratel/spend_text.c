@@ -1,25 +1,6 @@
 #include "ratel/spend_text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-static int compare_unpriced(const void *left, const void *right, void *context)
-{
-    const struct spend_unpriced *a = left, *b = right;
-    const struct series_table *series = context;
-    if (a->meter >= METER_FIRST_OTHER && b->meter >= METER_FIRST_OTHER)
-        return slice_compare(series_meter_name(series, a->meter),
-                             series_meter_name(series, b->meter));
-    return (a->meter > b->meter) - (a->meter < b->meter);
-}
-
-void spend_sort_unpriced(const struct series_table *series, struct spend *spend)
-{
-    struct series_table table = *series; /* qsort_r hands its context on without const */
-    if (spend->unpriced_count)
-        qsort_r(spend->unpriced, spend->unpriced_count, sizeof(*spend->unpriced), compare_unpriced,
-                &table);
-}
 
 void spend_day_text(int32_t day, char buffer[16])
 {
@@ -55,8 +36,7 @@ void spend_open_json(struct json *json, const struct snapshot *snapshot, const s
     json_array(json);
 }
 
-void spend_close_json(struct json *json, const struct series_table *series,
-                      const struct spend *spend)
+void spend_close_json(struct json *json, const struct ledgers *ledgers, const struct spend *spend)
 {
     char text[DECIMAL_TEXT_BYTES];
     json_array_end(json);
@@ -64,7 +44,7 @@ void spend_close_json(struct json *json, const struct series_table *series,
     json_array(json);
     for (uint32_t i = 0; i < spend->unpriced_count; i++) {
         json_object(json);
-        json_key_slice(json, "meter", series_meter_name(series, spend->unpriced[i].meter));
+        json_key_slice(json, "meter", ledgers_meter_name(ledgers, spend->unpriced[i].meter));
         spend_unpriced_quantity(&spend->unpriced[i], text);
         json_key_string(json, "quantity", text);
         json_key_string(json, "unit", series_meter_base(spend->unpriced[i].meter));

@@ -2,18 +2,15 @@
 #ifndef RATEL_TOOLS_SPEND_TEXT_H
 #define RATEL_TOOLS_SPEND_TEXT_H
 
+#include "account/ledgers.h"
 #include "account/spend.h"
 #include "base/json.h"
 #include "ratel/output.h"
 
-/* CloudStack's meters by usage type, then others by name: their numbers follow the order of
- * arrival, which no report may show. */
-void spend_sort_unpriced(const struct series_table *series, struct spend *spend);
 /* Opens an account's object up to and including "lines": [ . */
 void spend_open_json(struct json *json, const struct snapshot *snapshot, const struct spend *spend);
 /* Closes it: ], unpriced, }. */
-void spend_close_json(struct json *json, const struct series_table *series,
-                      const struct spend *spend);
+void spend_close_json(struct json *json, const struct ledgers *ledgers, const struct spend *spend);
 /* fx_rate, fx_date, fx_source, fx_rates. */
 void spend_fx_json(struct json *json, const struct fx_use *fx);
 /* limit, fx members of a line, where they say something. */

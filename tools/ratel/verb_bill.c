@@ -11,9 +11,7 @@ enum billing_step { STEP_PREVIEW, STEP_RUN, STEP_FINALIZE };
 struct billing {
     struct context *context;
     enum billing_step step;
-    struct session session;  /* snapshot and first ledger; closed with it */
-    struct ledger **ledgers; /* one per shard */
-    uint32_t ledger_count;
+    struct session session;
     struct bill_store store;
     struct bill_request request;
     struct bill bill;
@@ -24,36 +22,13 @@ struct billing {
 
 /* Billing reads the ledgers only; run and finalize hold the LOCK, so that nothing moves under them.
  */
-static enum status open_ledgers(struct billing *billing, struct error *error)
-{
-    const struct datadir *datadir = billing->context->datadir;
-    billing->ledgers =
-        arena_alloc(&billing->context->arena, datadir->shard_count * sizeof(*billing->ledgers));
-    for (uint32_t i = 0; i < datadir->shard_count; i++) {
-        struct ledger_options options = {
-            .datadir = datadir,
-            .shard = i,
-            .mode = LEDGER_READ,
-            .snapshot = billing->session.snapshot,
-        };
-        enum status status = ledger_open(&options, &billing->ledgers[i], error);
-        if (status != STATUS_OK)
-            return status;
-        billing->ledger_count++;
-    }
-    return STATUS_OK;
-}
-
 static enum status open_billing(struct billing *billing, struct error *error)
 {
     struct context *context = billing->context;
-    billing->session.context = context;
     enum status status =
         context_open(context, billing->step == STEP_PREVIEW ? DATADIR_READ : DATADIR_WRITE, error);
     if (status == STATUS_OK)
-        status = book_snapshot(context->book, &billing->session.snapshot, error);
-    if (status == STATUS_OK)
-        status = open_ledgers(billing, error);
+        status = session_open(&billing->session, context, LEDGER_READ, error);
     if (status == STATUS_OK)
         billing->store = billing_store(context->book);
     return status;
@@ -61,8 +36,6 @@ static enum status open_billing(struct billing *billing, struct error *error)
 
 static void close_billing(struct billing *billing)
 {
-    for (uint32_t i = 0; i < billing->ledger_count; i++)
-        ledger_close(billing->ledgers[i]);
     session_close(&billing->session);
     bill_fini(&billing->bill);
 }
@@ -74,8 +47,7 @@ static enum status read_request(struct billing *billing, struct error *error)
     const char *account = context_option(context, "account");
     *request = (struct bill_request){
         .snapshot = billing->session.snapshot,
-        .ledgers = billing->ledgers,
-        .ledger_count = billing->ledger_count,
+        .ledgers = billing->session.ledgers,
         .account = INDEX_NONE,
         .now = context_now(context),
         .series = SLICE("INV"),

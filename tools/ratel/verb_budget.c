@@ -46,10 +46,14 @@ static enum status fill_row(struct session *session, struct store_txn *txn,
     const struct zone *zone =
         loaded ? session->snapshot->accounts[budget->account_index].zone : NULL;
     struct budget_row row = {.budget = budget};
+    const struct buckets *buckets;
     enum status status = context_period(context, zone, &row.period, error);
     if (status == STATUS_OK && loaded)
-        status = budget_state(&session->ledger->buckets, session->snapshot, budget, row.period,
-                              &context->arena, &row.state, error);
+        status =
+            ledgers_buckets(session->ledgers, budget->account_index, row.period, &buckets, error);
+    if (status == STATUS_OK && loaded)
+        status = budget_state(buckets, session->snapshot, budget, row.period, &context->arena,
+                              &row.state, error);
     if (status != STATUS_OK)
         return status;
     row.known = loaded && !row.state.no_rate;
@@ -342,7 +346,7 @@ static enum status run_set(struct context *context, struct error *error)
 {
     struct change change;
     struct slice account, text;
-    enum status status = context_open(context, DATADIR_WRITE, error);
+    enum status status = context_open(context, DATADIR_WRITE_BOOK, error);
     if (status == STATUS_OK)
         status = find_account(context, &account, error);
     if (status == STATUS_OK)
@@ -360,6 +364,8 @@ static enum status run_set(struct context *context, struct error *error)
     }
     if (status == STATUS_OK)
         show_stored(context, &change);
+    if (status == STATUS_OK)
+        after_load_show(context);
     return status;
 }
 

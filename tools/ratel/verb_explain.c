@@ -62,8 +62,8 @@ static enum status explain(struct context *context, struct session *session, str
     struct spend spend;
     enum status status = read_request(context, session, request, error);
     if (status == STATUS_OK)
-        status = spend_compute(&session->ledger->buckets, session->snapshot, request->account,
-                               request->period, &context->arena, &spend, error);
+        status = session_spend(session, request->account, request->period, &context->arena, &spend,
+                               error);
     if (status != STATUS_OK)
         return status;
     const char *code = context_option(context, "charge");
@@ -75,7 +75,7 @@ static enum status explain(struct context *context, struct session *session, str
         if (!slice_is(spend.lines[i].charge->code, code))
             continue;
         rounded.pico += spend.lines[i].rounded.pico;
-        status = explain_line(session->ledger, &spend, &spend.lines[i], &context->arena,
+        status = explain_line(session->ledgers, &spend, &spend.lines[i], &context->arena,
                               &explanations[count++], error);
     }
     char month[16];

@@ -41,18 +41,34 @@ static void show_gap(struct instant start, struct instant end, void *context)
     table_string(&report->table, text);
 }
 
-static void show_series(struct report *report)
+static enum status show_shard(struct report *report, const struct ledger *ledger,
+                              struct error *error)
 {
-    struct ledger *ledger = report->session->ledger;
-    for (uint32_t i = 0; i < ledger->series.count; i++) {
+    uint32_t count = ledger_series_count(ledger);
+    for (uint32_t i = 0; i < count; i++) {
         struct definition definition;
-        series_definition(&ledger->series, i, &definition);
+        enum status status = ledger_series_definition(ledger, i, &definition, error);
+        if (status != STATUS_OK)
+            return status;
         if (report->only != INDEX_NONE &&
             snapshot_payer(ledger->snapshot, definition.payer_id) != report->only)
             continue;
         report->definition = &definition;
-        coverage_gaps(&ledger->series.coverage[i], show_gap, report);
+        status = ledger_gaps(ledger, i, show_gap, report, error);
+        if (status != STATUS_OK)
+            return status;
     }
+    return STATUS_OK;
+}
+
+/* A series' windows are all in the shard of its payer. */
+static enum status show_series(struct report *report, struct error *error)
+{
+    const struct ledgers *ledgers = report->session->ledgers;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < ledgers->count && status == STATUS_OK; i++)
+        status = show_shard(report, ledgers->shards[i], error);
+    return status;
 }
 
 static enum status choose(struct report *report, struct error *error)
@@ -85,7 +101,7 @@ static enum status choose(struct report *report, struct error *error)
     return STATUS_OK;
 }
 
-static void show(struct report *report)
+static enum status show(struct report *report, struct error *error)
 {
     static const struct column columns[] = {{"account", false},  {"meter", false},
                                             {"resource", false}, {"name", false},
@@ -96,14 +112,15 @@ static void show(struct report *report)
         json_object(&report->json);
         json_key(&report->json, "gaps");
         json_array(&report->json);
-        show_series(report);
+        enum status status = show_series(report, error);
         json_array_end(&report->json);
         json_object_end(&report->json);
-        return;
+        return status;
     }
     table_begin(&report->table, context->out, context->output, context->colour, columns, 6);
-    show_series(report);
+    enum status status = show_series(report, error);
     table_end(&report->table);
+    return status;
 }
 
 static enum status run(struct context *context, struct error *error)
@@ -114,7 +131,7 @@ static enum status run(struct context *context, struct error *error)
     if (status == STATUS_OK)
         status = choose(&report, error);
     if (status == STATUS_OK)
-        show(&report);
+        status = show(&report, error);
     session_close(&session);
     return status;
 }

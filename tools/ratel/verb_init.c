@@ -1,5 +1,6 @@
 /* `ratel init`: makes a data directory. */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/json.h"
 #include "ratel/context.h"
@@ -50,9 +51,35 @@ static void show(struct context *context)
     table_end(&table);
 }
 
+/* One for each processor, so that each has its own to work on; more than these help nobody. */
+#define SHARDS_DEFAULT_MAX 16
+
+static enum status shard_count(const struct context *context, uint32_t *ret, struct error *error)
+{
+    const char *from_environment = getenv("RATEL_SHARDS");
+    const char *text = context_option(context, "shards");
+    bool given = context_flag(context, "shards");
+    if (!given && from_environment)
+        text = from_environment;
+    int128 shards;
+    if (decimal_parse(slice_string(text), 0, false, &shards, NULL) != STATUS_OK || shards < 0 ||
+        shards > DATADIR_SHARDS_MAX)
+        return error_set(error, STATUS_USAGE, "%s: \"%s\" is not a number from 0 to %d",
+                         given ? "option --shards" : "RATEL_SHARDS", text, DATADIR_SHARDS_MAX);
+    uint32_t processors = context_processors();
+    *ret = shards > 0                        ? (uint32_t)shards
+           : processors < SHARDS_DEFAULT_MAX ? processors
+                                             : SHARDS_DEFAULT_MAX;
+    return STATUS_OK;
+}
+
 static enum status run(struct context *context, struct error *error)
 {
-    enum status status = datadir_init(context->data_path, error);
+    uint32_t shards = 0;
+    enum status status = shard_count(context, &shards, error);
+    if (status != STATUS_OK)
+        return status;
+    status = datadir_init(context->data_path, shards, error);
     if (status != STATUS_OK)
         return status;
     /* Opening for writing makes the book with its tables, so that readers find one from now on. */
@@ -71,6 +98,12 @@ const struct verb verb_init = {
                    "of it is made or nothing. A directory that exists must be empty; a data "
                    "directory that exists already is left as it is "
                    "(exit code 73).",
+    .options = {{.name = "shards",
+                 .value = "N",
+                 .fallback = "0",
+                 .help = "parts that are worked on beside each other, 1 to 100, also from "
+                         "RATEL_SHARDS; 0: as many as there are processors, at most 16. It stays "
+                         "as it is for good"}},
     .examples = {{"ratel init", "make ./ratel-data"},
                  {"ratel init --data /var/lib/ratel", "make one elsewhere"}},
     .run = run,

@@ -71,7 +71,7 @@ static enum status store(struct context *context, struct change *change, struct 
 
 static enum status run(struct context *context, struct error *error)
 {
-    enum status status = context_open(context, DATADIR_WRITE, error);
+    enum status status = context_open(context, DATADIR_WRITE_BOOK, error);
     if (status != STATUS_OK)
         return status;
     struct change change;
@@ -84,6 +84,8 @@ static enum status run(struct context *context, struct error *error)
     status = store(context, &change, &loaded, error);
     if (status == STATUS_OK)
         show(context, &change, &loaded);
+    if (status == STATUS_OK)
+        after_load_show(context);
     return status;
 }
 
@@ -101,7 +103,8 @@ const struct verb verb_load = {
         "What is loaded is never overwritten: a rate card with the name and effective_from of a "
         "loaded one and other content becomes its "
         "next revision. The same content again changes nothing. Usage that waited for a price or "
-        "an account is rated at once.\n\n"
+        "an account is rated at once. While `ratel ingest` runs, documents can be loaded all the "
+        "same: the ingest takes them over within a second, which is told on standard error.\n\n"
         "A FILE of \"-\" is the standard input; files may be packed with gzip or zstd.\n\n"
         "JSON: {\"stored\": ..., \"unchanged\": ..., \"documents\": [{\"kind\": ..., \"title\": "
         "..., \"status\": ...}]}, counted in documents.",

@@ -156,7 +156,7 @@ static enum status run_retry(struct context *context, struct error *error)
     if (all == (context->arguments.word_count == 1))
         return error_set(error, STATUS_USAGE,
                          "say which message, or --all for every one that was sent or dropped");
-    enum status status = context_open(context, DATADIR_WRITE, error);
+    enum status status = context_open(context, DATADIR_WRITE_BOOK, error);
     if (status == STATUS_OK)
         status = all ? find_all(context, &ids, &count, error)
                      : find_message(context, &one, &already, error);
@@ -173,7 +173,7 @@ static enum status run_drop(struct context *context, struct error *error)
 {
     struct slice id;
     bool pending = false;
-    enum status status = context_open(context, DATADIR_WRITE, error);
+    enum status status = context_open(context, DATADIR_WRITE_BOOK, error);
     if (status == STATUS_OK)
         status = find_message(context, &id, &pending, error);
     if (status == STATUS_OK && !pending)
@@ -234,7 +234,7 @@ static enum status run_send(struct context *context, struct error *error)
     struct sink_target target = {.base = {write_block}, .class = &sink_file};
     struct outbox_sent sent = {0};
     static_assert(offsetof(struct sink_target, base) == 0, "the target is the first member");
-    enum status status = context_open(context, DATADIR_WRITE, error);
+    enum status status = context_open(context, DATADIR_WRITE_BOOK, error);
     if (status == STATUS_OK)
         status = sink_open(target.class, settings, 1, &target.sink, error);
     if (status != STATUS_OK)

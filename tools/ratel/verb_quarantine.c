@@ -212,7 +212,7 @@ static enum status retry_entry(struct retry *retry, const struct quarantine_entr
 {
     struct ingest ingest;
     struct ingest_options options = {
-        .ledger = retry->session.ledger,
+        .ledgers = retry->session.ledgers,
         .quarantine = retry->quarantine,
         .source = entry->source,
         .seed = retry->context->datadir->seed,
@@ -267,7 +267,7 @@ static enum status run_retry(struct context *context, struct error *error)
     if (status == STATUS_OK)
         status = retry_entries(&retry, error);
     if (status == STATUS_OK)
-        status = ledger_checkpoint(retry.session.ledger, error);
+        status = ledgers_checkpoint(retry.session.ledgers, error);
     if (status == STATUS_OK && context->output == OUTPUT_JSON) {
         struct json json;
         json_init(&json, context->out, true);

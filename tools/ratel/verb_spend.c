@@ -110,7 +110,7 @@ static enum status show_lines(struct showing *s, const struct spend *spend, stru
     }
     struct breakdown_line *lines;
     enum status status =
-        breakdown_compute(s->session.ledger, spend, s->dimension, arena, &lines, error);
+        breakdown_compute(s->session.ledgers, spend, s->dimension, arena, &lines, error);
     for (uint32_t i = 0; status == STATUS_OK && i < spend->line_count; i++)
         for (uint32_t cell = 0; cell < lines[i].cell_count; cell++)
             show_line(s, spend, &spend->lines[i], &lines[i].cells[cell]);
@@ -126,7 +126,7 @@ static void show_unpriced_row(struct showing *s, const struct spend *spend,
     table_cell(&s->table, account->id);
     table_cell(&s->table, account->name);
     table_string(&s->table, "(no price)");
-    table_cell(&s->table, series_meter_name(&s->session.ledger->series, unpriced->meter));
+    table_cell(&s->table, ledgers_meter_name(s->session.ledgers, unpriced->meter));
     if (s->parts)
         table_string(&s->table, "");
     const char *cells[] = {text, series_meter_base(unpriced->meter), "", "", ""};
@@ -140,17 +140,16 @@ static enum status show_account(struct showing *s, uint32_t account, struct peri
     struct arena arena;
     struct spend spend;
     arena_init(&arena);
-    enum status status = spend_compute(&s->session.ledger->buckets, s->session.snapshot, account,
-                                       period, &arena, &spend, error);
+    enum status status = session_spend(&s->session, account, period, &arena, &spend, error);
     bool json = s->context->output == OUTPUT_JSON;
     if (status == STATUS_OK)
-        spend_sort_unpriced(&s->session.ledger->series, &spend);
+        ledgers_sort_unpriced(s->session.ledgers, &spend);
     if (status == STATUS_OK && json)
         spend_open_json(&s->json, s->session.snapshot, &spend);
     if (status == STATUS_OK)
         status = show_lines(s, &spend, &arena, error);
     if (status == STATUS_OK && json) {
-        spend_close_json(&s->json, &s->session.ledger->series, &spend);
+        spend_close_json(&s->json, s->session.ledgers, &spend);
     } else if (status == STATUS_OK) {
         for (uint32_t i = 0; i < spend.unpriced_count; i++)
             show_unpriced_row(s, &spend, &spend.unpriced[i]);
@@ -173,7 +172,7 @@ static enum status show_accounts(struct showing *s, uint32_t only, struct error 
         enum status status = context_period(s->context, snapshot->accounts[i].zone, &period, error);
         if (status != STATUS_OK)
             return status;
-        bool used = buckets_first(&s->session.ledger->buckets, i, period) != INDEX_NONE;
+        bool used = ledgers_used(s->session.ledgers, i, period);
         if (used || only != INDEX_NONE)
             status = show_account(s, i, period, error);
         if (status == STATUS_RANGE && only == INDEX_NONE) { /* told; the other accounts go on */

@@ -11,7 +11,7 @@
 /* Unpriced usage: of one series and reason while the journal is walked, then summed by payer,
  * source, meter, offering and reason. */
 struct waiting {
-    struct slice payer; /* texts are the series table's */
+    struct slice payer; /* texts are the arena's */
     struct slice payer_name;
     struct slice source;
     struct slice offering; /* what a missing price most often hangs on; empty where there is none */
@@ -27,8 +27,8 @@ struct waiting {
 struct view {
     struct context *context;
     struct session session;
-    struct buckets
-        places; /* by series (as plan) and reason (as part): the same position in `waiting` */
+    struct buckets places; /* by shard (as account), series (as plan) and reason (as part): the same
+                              position in `waiting` */
     struct waiting *waiting;
     uint32_t count;
     uint32_t capacity;
@@ -46,6 +46,7 @@ static const char *const reason_names[] = {
 
 struct piece_visit {
     struct view *view;
+    uint32_t shard;
     const struct event *event;
     const struct definition *definition;
 };
@@ -61,12 +62,13 @@ static void add_waiting(struct view *view, const struct definition *definition, 
             memcpy(bigger, view->waiting, view->count * sizeof(*bigger));
         view->waiting = bigger;
     }
+    struct arena *arena = &view->context->arena;
     view->waiting[view->count++] = (struct waiting){
-        .payer = definition->payer_id,
-        .payer_name = definition->account_name,
-        .source = definition->source,
-        .offering = definition_attribute(definition, "offering"),
-        .meter_name = definition->meter_name,
+        .payer = arena_copy(arena, definition->payer_id),
+        .payer_name = arena_copy(arena, definition->account_name),
+        .source = arena_copy(arena, definition->source),
+        .offering = arena_copy(arena, definition_attribute(definition, "offering")),
+        .meter_name = arena_copy(arena, definition->meter_name),
         .meter = meter,
         .reason = reason,
     };
@@ -79,12 +81,14 @@ static enum status each_piece(const struct piece *piece, void *context, struct e
     if (piece->resolution.plan_count)
         return STATUS_OK;
     uint32_t series = visit->event->series, index;
-    struct bucket_key key = {.plan = series, .part = (uint32_t)piece->resolution.reason};
+    struct bucket_key key = {
+        .account = visit->shard, .plan = series, .part = (uint32_t)piece->resolution.reason};
     enum status status = buckets_at(&view->places, key, &index);
     if (status != STATUS_OK)
         return error_set(error, status, "out of memory");
     if (index == view->count)
-        add_waiting(view, visit->definition, view->session.ledger->series.meters[series],
+        add_waiting(view, visit->definition,
+                    ledger_meter(view->session.ledgers->shards[visit->shard], visit->definition),
                     piece->resolution.reason);
     struct waiting *waiting = &view->waiting[index];
     waiting->events += waiting->last_event != view->event_number;
@@ -93,20 +97,21 @@ static enum status each_piece(const struct piece *piece, void *context, struct e
     return STATUS_OK;
 }
 
-static enum status each_event(const struct event *event, const struct journal_frame *frame,
-                              void *context, struct error *error)
+static enum status each_event(uint32_t shard, const struct event *event,
+                              const struct journal_frame *frame, void *context, struct error *error)
 {
     (void)frame;
     struct view *view = context;
-    struct ledger *ledger = view->session.ledger;
+    const struct ledger *ledger = view->session.ledgers->shards[shard];
     struct definition definition;
-    series_definition(&ledger->series, event->series, &definition);
+    enum status status = ledger_series_definition(ledger, event->series, &definition, error);
+    if (status != STATUS_OK)
+        return status;
     struct series_view series = definition_view(&definition);
-    struct piece_visit visit = {view, event, &definition};
+    struct piece_visit visit = {view, shard, event, &definition};
     view->event_number++;
-    return ledger_split(ledger->snapshot, &series,
-                        ledger->series.hot[event->series].flags & SERIES_LEVEL, event, each_piece,
-                        &visit, error);
+    return ledger_split(ledger->snapshot, &series, ledger_series_is_level(ledger, event->series),
+                        event, each_piece, &visit, error);
 }
 
 /* By payer, source, CloudStack's meters by usage type and then others by name, offering, reason:
@@ -133,7 +138,7 @@ static int compare_waiting(const void *left, const void *right)
 static enum status gather(struct view *view, struct error *error)
 {
     buckets_init(&view->places);
-    enum status status = ledger_walk(view->session.ledger, each_event, view, error);
+    enum status status = ledgers_walk(view->session.ledgers, each_event, view, error);
     buckets_fini(&view->places);
     if (status != STATUS_OK)
         return status;
@@ -152,37 +157,72 @@ static enum status gather(struct view *view, struct error *error)
     return STATUS_OK;
 }
 
-static uint32_t open_conflicts(const struct ledger *ledger)
+static uint32_t open_conflicts(const struct ledgers *ledgers)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < ledger->conflict_count; i++)
-        count += !ledger->conflicts[i].discarded;
+    for (uint32_t i = 0; i < ledgers->count; i++)
+        for (uint32_t j = 0; j < ledgers->shards[i]->conflict_count; j++)
+            count += !ledgers->shards[i]->conflicts[j].discarded;
     return count;
 }
 
-static void conflict_json(struct json *json, const struct ledger *ledger, uint32_t position)
-{
-    const struct conflict *conflict = &ledger->conflicts[position].conflict;
+/* A conflict with its number, and what its series is. */
+struct shown_conflict {
+    uint32_t number;
+    uint32_t shard;
+    const struct conflict_entry *entry;
     struct definition definition;
-    series_definition(&ledger->series, conflict->event.series, &definition);
+    enum status status; /* not OK: its definition cannot be read, and `error` says why */
+    struct error *error;
+};
+
+/* False where there is none of this number, or it cannot be read. */
+static bool find_conflict(const struct ledgers *ledgers, uint32_t number,
+                          struct shown_conflict *ret)
+{
+    ret->number = number;
+    ret->entry = ledgers_conflict(ledgers, number, &ret->shard);
+    if (ret->entry)
+        ret->status =
+            ledger_series_definition(ledgers->shards[ret->shard], ret->entry->conflict.event.series,
+                                     &ret->definition, ret->error);
+    return ret->entry != NULL && ret->status == STATUS_OK;
+}
+
+/* The next open conflict after number `*at`, by number. */
+static bool next_open(const struct ledgers *ledgers, uint32_t *at, struct shown_conflict *ret)
+{
+    uint32_t last = ledgers_conflict_last(ledgers);
+    while (*at < last && ret->status == STATUS_OK) {
+        ++*at;
+        if (find_conflict(ledgers, *at, ret) && !ret->entry->discarded)
+            return true;
+    }
+    return false;
+}
+
+static void conflict_json(struct json *json, const struct shown_conflict *shown)
+{
+    const struct event *event = &shown->entry->conflict.event;
+    const struct definition *definition = &shown->definition;
     json_object(json);
-    json_key_integer(json, "id", position + 1);
+    json_key_integer(json, "id", shown->number);
     json_key_string(json, "reason", "conflict");
-    json_key_string(json, "state", ledger->conflicts[position].discarded ? "discarded" : "open");
-    json_key_slice(json, "account", definition.payer_id);
-    json_key_slice(json, "meter", definition.meter_name);
-    json_key_slice(json, "resource", definition_resource(&definition));
-    json_key_slice(json, "name", definition.name);
-    json_key_slice(json, "source", definition.source);
-    json_key_instant(json, "start", (struct instant){conflict->event.start});
-    json_key_instant(json, "end", (struct instant){conflict->event.start + conflict->event.length});
-    json_key_quantity(json, "quantity", event_quantity(&conflict->event));
+    json_key_string(json, "state", shown->entry->discarded ? "discarded" : "open");
+    json_key_slice(json, "account", definition->payer_id);
+    json_key_slice(json, "meter", definition->meter_name);
+    json_key_slice(json, "resource", definition_resource(definition));
+    json_key_slice(json, "name", definition->name);
+    json_key_slice(json, "source", definition->source);
+    json_key_instant(json, "start", (struct instant){event->start});
+    json_key_instant(json, "end", (struct instant){event->start + event->length});
+    json_key_quantity(json, "quantity", event_quantity(event));
     json_object_end(json);
 }
 
-static void list_json(struct view *view)
+static enum status list_json(struct view *view, struct error *error)
 {
-    const struct ledger *ledger = view->session.ledger;
+    struct shown_conflict shown = {.error = error};
     char text[DECIMAL_TEXT_BYTES];
     struct json json;
     json_init(&json, view->context->out, true);
@@ -209,20 +249,21 @@ static void list_json(struct view *view)
     json_array_end(&json);
     json_key(&json, "conflicts");
     json_array(&json);
-    for (uint32_t i = 0; i < ledger->conflict_count; i++)
-        if (!ledger->conflicts[i].discarded)
-            conflict_json(&json, ledger, i);
+    for (uint32_t at = 0; next_open(view->session.ledgers, &at, &shown);)
+        conflict_json(&json, &shown);
     json_array_end(&json);
     json_object_end(&json);
+    return shown.status;
 }
 
-static void list_table(struct view *view)
+static enum status list_table(struct view *view, struct error *error)
 {
     static const struct column columns[] = {
         {"id", true},     {"account", false},  {"name", false},
         {"meter", false}, {"offering", false}, {"quantity", true},
         {"unit", false},  {"events", true},    {"reason", false}};
-    const struct ledger *ledger = view->session.ledger;
+    const struct ledgers *ledgers = view->session.ledgers;
+    struct shown_conflict shown = {.error = error};
     char text[DECIMAL_TEXT_BYTES];
     struct table table;
     table_begin(&table, view->context->out, view->context->output, view->context->colour, columns,
@@ -240,23 +281,21 @@ static void list_table(struct view *view)
         table_integer(&table, (int64_t)waiting->events);
         table_string(&table, reason_names[waiting->reason]);
     }
-    for (uint32_t i = 0; i < ledger->conflict_count; i++) {
-        const struct conflict *conflict = &ledger->conflicts[i].conflict;
-        if (ledger->conflicts[i].discarded)
-            continue;
-        struct definition definition;
-        series_definition(&ledger->series, conflict->event.series, &definition);
-        table_integer(&table, i + 1);
-        table_cell(&table, definition.payer_id);
-        table_cell(&table, definition.account_name);
-        table_cell(&table, definition.meter_name);
-        table_cell(&table, definition_attribute(&definition, "offering"));
-        table_quantity(&table, event_quantity(&conflict->event));
-        table_string(&table, series_meter_base(ledger->series.meters[conflict->event.series]));
+    for (uint32_t at = 0; next_open(ledgers, &at, &shown);) {
+        const struct event *event = &shown.entry->conflict.event;
+        table_integer(&table, shown.number);
+        table_cell(&table, shown.definition.payer_id);
+        table_cell(&table, shown.definition.account_name);
+        table_cell(&table, shown.definition.meter_name);
+        table_cell(&table, definition_attribute(&shown.definition, "offering"));
+        table_quantity(&table, event_quantity(event));
+        table_string(&table, series_meter_base(
+                                 ledger_meter(ledgers->shards[shown.shard], &shown.definition)));
         table_string(&table, "1");
         table_string(&table, "conflict: contradicts what is counted");
     }
     table_end(&table);
+    return shown.status;
 }
 
 static enum status run_list(struct context *context, struct error *error)
@@ -266,15 +305,15 @@ static enum status run_list(struct context *context, struct error *error)
     if (status == STATUS_OK)
         status = gather(&view, error);
     if (status == STATUS_OK && context->output == OUTPUT_JSON)
-        list_json(&view);
+        status = list_json(&view, error);
     else if (status == STATUS_OK)
-        list_table(&view);
+        status = list_table(&view, error);
     session_close(&view.session);
     return status;
 }
 
-static enum status read_number(const struct context *context, const struct ledger *ledger,
-                               uint32_t *ret, struct error *error)
+static enum status read_number(const struct context *context, const struct ledgers *ledgers,
+                               struct shown_conflict *ret, struct error *error)
 {
     const char *word = context->arguments.words[0];
     int128 number;
@@ -282,16 +321,20 @@ static enum status read_number(const struct context *context, const struct ledge
         number > UINT32_MAX)
         return error_set(error, STATUS_USAGE,
                          "\"%s\" is no conflict's number: see `ratel suspense list`", word);
-    if (number > ledger->conflict_count)
-        return error_set(error, STATUS_NOT_FOUND, "no conflict %s: see `ratel suspense list`",
-                         word);
-    *ret = (uint32_t)number;
-    return STATUS_OK;
+    *ret = (struct shown_conflict){.error = error};
+    if (find_conflict(ledgers, (uint32_t)number, ret))
+        return STATUS_OK;
+    return ret->entry ? ret->status
+                      : error_set(error, STATUS_NOT_FOUND,
+                                  "no conflict %s: see `ratel suspense list`", word);
 }
 
-/* What of the ledger overlaps the conflict's window: the same series' events. */
+/* What of the conflict's ledger overlaps its window: the same series' events. An id's events are
+ * all in the same shard, and so are a series' windows. */
 struct overlap_walk {
     const struct conflict *conflict;
+    uint32_t shard;
+    bool named;       /* there are several shards */
     uint64_t frame;   /* being walked */
     uint32_t next_id; /* of its events at a moment, which bear ids in their order */
     struct context *context;
@@ -323,6 +366,7 @@ static enum status show_overlap(const struct event *event, const struct journal_
         json_key_instant(walk->json, "start", (struct instant){event->start});
         json_key_instant(walk->json, "end", (struct instant){event->start + event->length});
         json_key_quantity(walk->json, "quantity", event_quantity(event));
+        json_key_integer(walk->json, "shard", walk->shard);
         json_key_integer(walk->json, "frame", (int64_t)frame->sequence);
         json_object_end(walk->json);
         return STATUS_OK;
@@ -331,50 +375,55 @@ static enum status show_overlap(const struct event *event, const struct journal_
     instant_format((struct instant){event->start}, start);
     instant_format((struct instant){event->start + event->length}, end);
     quantity_format(event_quantity(event), quantity);
-    fprintf(walk->context->out, "counted   %s to %s: %s (journal frame %llu)\n", start, end,
-            quantity, (unsigned long long)frame->sequence);
+    char shard[32] = "";
+    if (walk->named)
+        snprintf(shard, sizeof(shard), " of shard-%02u", walk->shard);
+    fprintf(walk->context->out, "counted   %s to %s: %s (journal frame %llu%s)\n", start, end,
+            quantity, (unsigned long long)frame->sequence, shard);
     return STATUS_OK;
 }
 
 static enum status show_conflict(struct context *context, struct session *session,
                                  struct error *error)
 {
-    uint32_t number;
-    enum status status = read_number(context, session->ledger, &number, error);
+    struct shown_conflict shown;
+    enum status status = read_number(context, session->ledgers, &shown, error);
     if (status != STATUS_OK)
         return status;
-    const struct conflict *conflict = &session->ledger->conflicts[number - 1].conflict;
-    struct overlap_walk walk = {.conflict = conflict, .context = context};
+    struct ledger *ledger = session->ledgers->shards[shown.shard];
+    const struct conflict *conflict = &shown.entry->conflict;
+    struct overlap_walk walk = {.conflict = conflict,
+                                .shard = shown.shard,
+                                .named = session->ledgers->count > 1,
+                                .context = context};
     if (context->output == OUTPUT_JSON) {
         struct json json;
         json_init(&json, context->out, true);
         json_object(&json);
         json_key(&json, "conflict");
-        conflict_json(&json, session->ledger, number - 1);
+        conflict_json(&json, &shown);
         json_key(&json, "counted");
         json_array(&json);
         walk.json = &json;
-        status = ledger_walk(session->ledger, show_overlap, &walk, error);
+        status = ledger_walk(ledger, show_overlap, &walk, error);
         if (status != STATUS_OK)
             return status;
         json_array_end(&json);
         json_object_end(&json);
         return STATUS_OK;
     }
-    struct definition definition;
     char start[INSTANT_TEXT_BYTES], end[INSTANT_TEXT_BYTES], quantity[DECIMAL_TEXT_BYTES];
-    series_definition(&session->ledger->series, conflict->event.series, &definition);
     instant_format((struct instant){conflict->event.start}, start);
     instant_format((struct instant){conflict->event.start + conflict->event.length}, end);
     quantity_format(event_quantity(&conflict->event), quantity);
     fputs("resource  ", context->out);
-    print_clean(context->out, definition_resource(&definition));
+    print_clean(context->out, definition_resource(&shown.definition));
     fputs(", meter ", context->out);
-    print_clean(context->out, definition.meter_name);
+    print_clean(context->out, shown.definition.meter_name);
     fputs(", account ", context->out);
-    print_clean(context->out, definition.payer_id);
+    print_clean(context->out, shown.definition.payer_id);
     fprintf(context->out, "\nsent      %s to %s: %s\n", start, end, quantity);
-    return ledger_walk(session->ledger, show_overlap, &walk, error);
+    return ledger_walk(ledger, show_overlap, &walk, error);
 }
 
 static enum status run_show(struct context *context, struct error *error)
@@ -390,16 +439,16 @@ static enum status run_show(struct context *context, struct error *error)
 static enum status run_discard(struct context *context, struct error *error)
 {
     struct session session;
-    uint32_t number = 0;
+    struct shown_conflict shown;
     enum status status = session_open(&session, context, LEDGER_WRITE, error);
     if (status == STATUS_OK)
-        status = read_number(context, session.ledger, &number, error);
+        status = read_number(context, session.ledgers, &shown, error);
     if (status == STATUS_OK)
-        status = ledger_discard_conflict(session.ledger, number, error);
+        status = ledgers_discard_conflict(session.ledgers, shown.number, error);
     if (status == STATUS_OK)
-        status = ledger_checkpoint(session.ledger, error);
+        status = ledgers_checkpoint(session.ledgers, error);
     if (status == STATUS_OK)
-        fprintf(context->out, "conflict %u is discarded: what was counted stays\n", number);
+        fprintf(context->out, "conflict %u is discarded: what was counted stays\n", shown.number);
     session_close(&session);
     return status;
 }
@@ -410,9 +459,7 @@ static enum status run_retry(struct context *context, struct error *error)
     enum status status = session_open(&view.session, context, LEDGER_WRITE,
                                       error); /* rates anew where prices changed */
     if (status == STATUS_OK)
-        status = ledger_commit(view.session.ledger, NULL, error);
-    if (status == STATUS_OK)
-        status = ledger_checkpoint(view.session.ledger, error);
+        status = ledgers_checkpoint(view.session.ledgers, error);
     if (status == STATUS_OK)
         status = gather(&view, error);
     uint64_t events = 0;
@@ -422,7 +469,7 @@ static enum status run_retry(struct context *context, struct error *error)
         fprintf(context->out,
                 "rated under what is loaded now; %llu events without a price and %u conflicts stay "
                 "in suspense\n",
-                (unsigned long long)events, open_conflicts(view.session.ledger));
+                (unsigned long long)events, open_conflicts(view.session.ledgers));
     session_close(&view.session);
     return status;
 }

@@ -62,22 +62,6 @@ static void show_csv(struct context *context, const struct verify_report *report
     table_end(&table);
 }
 
-static enum status compare(struct context *context, struct session *session,
-                           struct verify_report *report, struct error *error)
-{
-    struct ledger *derived;
-    struct ledger_options options = session->ledger->options;
-    options.mode = LEDGER_DERIVE;
-    options.alerts = NULL;
-    options.until = session->ledger->sequence; /* a writer may have gone on meanwhile */
-    enum status status = ledger_open(&options, &derived, error);
-    if (status != STATUS_OK)
-        return status;
-    verify_compare(session->ledger, derived, &context->arena, report);
-    ledger_close(derived);
-    return STATUS_OK;
-}
-
 /* Damaged LMDB pages can kill whoever reads them, so the first look at every value is a child's
  * (store_check). */
 static enum status check_stores(const struct datadir *datadir, struct error *error)
@@ -90,9 +74,13 @@ static enum status check_stores(const struct datadir *datadir, struct error *err
         status = STATUS_OK; /* nothing was loaded yet */
     if (status != STATUS_OK)
         return status;
-    datadir_shard_path(datadir, 0, "ledger", path);
-    status = store_check(path, &values, error);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    for (uint32_t i = 0; i < datadir->shard_count && status == STATUS_OK; i++) {
+        datadir_shard_path(datadir, i, "ledger", path);
+        status = store_check(path, &values, error);
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+    }
+    return status;
 }
 
 /* Nothing is derived from the quarantine, so reading it is all that can be checked. */
@@ -121,7 +109,7 @@ static enum status run(struct context *context, struct error *error)
     if (status == STATUS_OK)
         status = session_open(&session, context, LEDGER_VERIFY, error);
     if (status == STATUS_OK)
-        status = compare(context, &session, report, error);
+        status = verify_ledgers(session.ledgers, &context->arena, report, error);
     session_close(&session);
     if (status == STATUS_CORRUPT && context->output == OUTPUT_JSON && error->text[0]) {
         /* Damage is a difference too: programs find it where they look. The exit code stays that of
@@ -140,10 +128,10 @@ static enum status run(struct context *context, struct error *error)
     else
         show_table(context, report);
     if (report->difference_count)
-        return error_set(
-            error, STATUS_INVALID,
-            "%llu differences: the journal is the truth; remove shard-00/ledger to derive it again",
-            (unsigned long long)report->difference_count);
+        return error_set(error, STATUS_INVALID,
+                         "%llu differences: the journal is the truth; remove the shard's ledger "
+                         "folder (shard-00/ledger) to derive it again",
+                         (unsigned long long)report->difference_count);
     return STATUS_OK;
 }
 
