@@ -99,7 +99,7 @@ sums='def minor: tostring | ltrimstr("-") | sub("\\."; "") | tonumber;
 
 # ---- a month ----------------------------------------------------------------------------------------------
 export RATEL_DATA="$work/data"
-expect 0 "$ratel" init
+expect 0 "$ratel" init ${RATEL_TEST_SHARDS:+--shards "$RATEL_TEST_SHARDS"}
 expect 0 "$ratel" load documents.yaml
 {
     event e1 acme gpu.time 333.333333 2026-10-05
@@ -250,7 +250,7 @@ expect 0 "$ratel" verify
 
 # ---- killed at any point, and run again: no gap, no double ---------------------------------------------------
 export RATEL_DATA="$work/killed"
-expect 0 "$ratel" init
+expect 0 "$ratel" init ${RATEL_TEST_SHARDS:+--shards "$RATEL_TEST_SHARDS"}
 {
     echo 'kind: accounts'
     echo 'accounts:'
@@ -307,7 +307,7 @@ cat >mixed.ndjson <<'JSON'
 {"id":"1","account":"u","meter":"calls","quantity":16,"time":"2026-10-05T00:00:00Z","k":"a"}
 {"id":"2","account":"u","meter":"calls","quantity":16,"time":"2026-10-05T00:00:00Z"}
 JSON
-expect 0 "$ratel" init
+expect 0 "$ratel" init ${RATEL_TEST_SHARDS:+--shards "$RATEL_TEST_SHARDS"}
 expect 0 "$ratel" load mixed.yaml
 expect 0 "$ratel" ingest mixed.ndjson
 expect 0 "$ratel" bill finalize --period 2026-10 --output json

@@ -223,11 +223,18 @@ says err '^bad.yaml:9:'
 expect 66 "$ratel" quote --card missing.yaml --charge x --quantity 1
 
 echo "locked, full disk, closed pipe, permission"
-exec 9<>ratel-data/LOCK
+exec 9<>ratel-data/LOCK.book
 flock 9
 expect 75 "$ratel" load card.yaml
 says err 'in use by .*: wait for it or stop it'
 expect 0 "$ratel" check card.yaml
+exec 9>&-
+exec 9<>ratel-data/LOCK
+flock 9
+expect 75 "$ratel" ingest card.yaml
+says err 'in use by .*: wait for it or stop it'
+expect 0 "$ratel" load card.yaml
+says err 'the running ingest .* takes them over'
 exec 9>&-
 expect 74 sh -c "'$ratel' --help >/dev/full"
 says err 'cannot write the output: .*: free space and run again'

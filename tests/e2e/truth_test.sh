@@ -124,7 +124,7 @@ cloud() {
     mkdir "$name"
     ratel-gen --currency EUR,JPY,BHD "$@" --out "$name/usage" --truth "$name/truth" --accounts-doc "$name/accounts.yaml"
     truth_tsv "$name/truth" >"$name/truth.tsv"
-    ratel init --data "$name/data" >/dev/null
+    ratel init ${RATEL_TEST_SHARDS:+--shards "$RATEL_TEST_SHARDS"} --data "$name/data" >/dev/null
     ratel load --data "$name/data" "$name/accounts.yaml" >/dev/null
     ratel ingest --data "$name/data" --output json "$name/usage" >"$name/ingested" || failed "$name: ingest ends with $?"
     counts "$name" "$name/truth" "$name/ingested"
@@ -205,7 +205,7 @@ ratel-gen --seed 24 --accounts 4 --vms 8 --start 2026-09-29 --end 2026-11-01 --o
     --accounts-doc straddling.accounts.yaml
 sed -i -e 's/timezone: UTC/timezone: Asia\/Kolkata/' straddling.accounts.yaml
 truth_tsv straddling.truth >straddling.tsv
-ratel init --data straddling.data >/dev/null
+ratel init ${RATEL_TEST_SHARDS:+--shards "$RATEL_TEST_SHARDS"} --data straddling.data >/dev/null
 ratel load --data straddling.data straddling.accounts.yaml >/dev/null
 ratel ingest --data straddling.data straddling >/dev/null
 for month in 2026-09 2026-10 2026-11; do
@@ -231,7 +231,7 @@ truth_tsv split.truth >split.tsv
 order() {
     name=$1
     shift
-    ratel init --data "order-$name" >/dev/null
+    ratel init ${RATEL_TEST_SHARDS:+--shards "$RATEL_TEST_SHARDS"} --data "order-$name" >/dev/null
     ratel load --data "order-$name" split.yaml card.yaml >/dev/null
     ratel ingest --data "order-$name" --output json "$@" >"$name.ingested" || failed "order $name: ingest ends with $?"
     counts "order $name" split.truth "$name.ingested"
@@ -257,7 +257,7 @@ exact priced "order straight" split.tsv order-straight.tsv charges.tsv rates.tsv
     order mixed $(cat mixed)
 }
 # One ingest a file, the newest first; then all of it once more in another form.
-ratel init --data one-by-one >/dev/null
+ratel init ${RATEL_TEST_SHARDS:+--shards "$RATEL_TEST_SHARDS"} --data one-by-one >/dev/null
 find split-array -type f | sort -r | while read -r file; do
     ratel ingest --data one-by-one "$file" >/dev/null
 done

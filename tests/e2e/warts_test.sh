@@ -22,7 +22,7 @@ failed() {
 case_of() {
     title=$1
     rm -rf data
-    ratel init --data data >/dev/null
+    ratel init ${RATEL_TEST_SHARDS:+--shards "$RATEL_TEST_SHARDS"} --data data >/dev/null
     ratel load --data data accounts.yaml >/dev/null
 }
 

@@ -11,6 +11,8 @@
  *   RATEL_FAIL_AT=N      the Nth call fails, and those after it, with
  *   RATEL_FAIL_ERRNO     ENOSPC (default) or EIO; a full disk still lets go: ftruncate and unlink work
  *   RATEL_FAIL_ONCE=1    only that one fails
+ *   RATEL_FAIL_FOR=M     only M calls from that one on
+ *   RATEL_FAIL_GROWING=1 only writes that make a file longer: what a full disk refuses
  *   RATEL_FAULT_COUNT=F  a file that receives the number of calls when the process ends by itself
  *   RATEL_FAULT_LOG=F    a file that receives what the (first) fault hit
  *
@@ -44,6 +46,8 @@ static struct {
     long fail_at;
     int fail_errno;
     bool fail_once;
+    long fail_for;
+    bool fail_growing;
     const char *count_path;
     const char *log_path;
 } plan;
@@ -84,6 +88,8 @@ __attribute__((constructor)) static void begin(void)
     plan.fail_at = number_of("RATEL_FAIL_AT");
     plan.fail_errno = code && strcmp(code, "EIO") == 0 ? EIO : ENOSPC;
     plan.fail_once = number_of("RATEL_FAIL_ONCE") != 0;
+    plan.fail_for = number_of("RATEL_FAIL_FOR");
+    plan.fail_growing = number_of("RATEL_FAIL_GROWING") != 0;
     plan.count_path = getenv("RATEL_FAULT_COUNT");
     plan.log_path = getenv("RATEL_FAULT_LOG");
 }
@@ -199,6 +205,7 @@ static void undo_one(const struct undo *undo)
 static void cut_power(long seed)
 {
     uint64_t state = (uint64_t)seed * 0x9e3779b97f4a7c15u + 1;
+    lock(); /* for good: other threads neither write nor forget any more */
     for (const struct undo *undo = newest; undo; undo = undo->older) {
         state ^= state >> 12;
         state ^= state << 25;
@@ -219,13 +226,25 @@ static void die(void)
         pause();
 }
 
-static enum verdict judge(const char *call, enum kind kind, int fd, const char *path)
+/* [offset, offset + length) reaches behind the file's end. */
+static bool grows(int fd, off_t offset, size_t length)
+{
+    struct stat facts;
+    return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) &&
+           offset + (off_t)length > facts.st_size;
+}
+
+/* `growing`: the call makes a file longer. */
+static enum verdict judge_growing(const char *call, enum kind kind, int fd, const char *path,
+                                  bool growing)
 {
     if (kind == KIND_WRITE && fd <= 2)
         return GO;
     long number = atomic_fetch_add(&calls, 1) + 1;
     bool failing =
         plan.fail_at > 0 && (plan.fail_once ? number == plan.fail_at : number >= plan.fail_at);
+    failing = failing && (plan.fail_for == 0 || number < plan.fail_at + plan.fail_for) &&
+              (growing || !plan.fail_growing);
     if (failing && !(kind == KIND_RELEASE && plan.fail_errno == ENOSPC)) {
         log_fault(number, call, fd, path);
         errno = plan.fail_errno;
@@ -240,6 +259,11 @@ static enum verdict judge(const char *call, enum kind kind, int fd, const char *
         cut_power(number);
     die();
     return GO;
+}
+
+static enum verdict judge(const char *call, enum kind kind, int fd, const char *path)
+{
+    return judge_growing(call, kind, fd, path, false);
 }
 
 __attribute__((destructor)) static void end(void)
@@ -261,7 +285,8 @@ __attribute__((destructor)) static void end(void)
 
 ssize_t write(int fd, const void *data, size_t length)
 {
-    enum verdict verdict = judge("write", KIND_WRITE, fd, NULL);
+    enum verdict verdict = judge_growing("write", KIND_WRITE, fd, NULL,
+                                         fd > 2 && grows(fd, lseek(fd, 0, SEEK_CUR), length));
     if (verdict == FAIL)
         return -1;
     if (verdict == GO && fd > 2)
@@ -274,7 +299,7 @@ ssize_t write(int fd, const void *data, size_t length)
 
 ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
 {
-    enum verdict verdict = judge("pwrite", KIND_WRITE, fd, NULL);
+    enum verdict verdict = judge_growing("pwrite", KIND_WRITE, fd, NULL, grows(fd, offset, length));
     if (verdict == FAIL)
         return -1;
     if (verdict == GO)
@@ -311,7 +336,9 @@ static int half_of(const struct iovec *parts, int count, struct iovec *half)
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
     struct iovec half[1024];
-    enum verdict verdict = judge("writev", KIND_WRITE, fd, NULL);
+    enum verdict verdict =
+        judge_growing("writev", KIND_WRITE, fd, NULL,
+                      fd > 2 && grows(fd, lseek(fd, 0, SEEK_CUR), total_of(parts, count)));
     if (verdict == FAIL)
         return -1;
     if (verdict == GO && fd > 2)
@@ -326,7 +353,8 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
 {
     struct iovec half[1024];
-    enum verdict verdict = judge("pwritev", KIND_WRITE, fd, NULL);
+    enum verdict verdict =
+        judge_growing("pwritev", KIND_WRITE, fd, NULL, grows(fd, offset, total_of(parts, count)));
     if (verdict == FAIL)
         return -1;
     if (verdict == GO) {

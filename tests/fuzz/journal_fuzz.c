@@ -17,7 +17,6 @@ struct contents {
     struct slice *definitions;
     struct conflict *conflicts;
     uint32_t *resolutions;
-    struct alert *alerts;
 };
 
 /* No list can have more entries than the payload has bytes: a count that promises more and passes
@@ -39,7 +38,6 @@ static void read_contents(const struct frame *frame, struct contents *ret)
     ret->definitions = list(in->definition_count, sizeof(*ret->definitions), bytes);
     ret->conflicts = list(in->conflict_count, sizeof(*ret->conflicts), bytes);
     ret->resolutions = list(in->resolution_count, sizeof(*ret->resolutions), bytes);
-    ret->alerts = list(in->alert_count, sizeof(*ret->alerts), bytes);
     for (uint32_t i = 0; i < in->event_count; i++)
         ret->events[i] = journal_event(in, i);
     for (uint32_t i = 0; i < in->id_count; i++)
@@ -54,10 +52,7 @@ static void read_contents(const struct frame *frame, struct contents *ret)
         ret->conflicts[i] = journal_next_conflict(in);
     for (uint32_t i = 0; i < in->resolution_count; i++)
         ret->resolutions[i] = journal_next_resolution(in);
-    for (uint32_t i = 0; i < in->alert_count; i++)
-        ret->alerts[i] = journal_next_alert(in);
-    assert(!in->definitions.failed && !in->conflicts.failed && !in->resolutions.failed &&
-           !in->alerts.failed);
+    assert(!in->definitions.failed && !in->conflicts.failed && !in->resolutions.failed);
 }
 
 static void free_contents(struct contents *contents)
@@ -67,7 +62,6 @@ static void free_contents(struct contents *contents)
     free(contents->definitions);
     free(contents->conflicts);
     free(contents->resolutions);
-    free(contents->alerts);
 }
 
 static void pack_contents(const struct contents *contents, struct packer *packer)
@@ -85,8 +79,6 @@ static void pack_contents(const struct contents *contents, struct packer *packer
         .conflict_count = frame->conflict_count,
         .resolutions = contents->resolutions,
         .resolution_count = frame->resolution_count,
-        .alerts = contents->alerts,
-        .alert_count = frame->alert_count,
         .position = frame->position,
         .counts = frame->counts,
     };

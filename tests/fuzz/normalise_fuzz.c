@@ -19,11 +19,10 @@ static void check_definition(const struct normaliser *normaliser, const struct u
     for (uint32_t i = 1; i < definition.attribute_count; i++)
         assert(slice_compare(definition.attributes[i - 1].name, definition.attributes[i].name) < 0);
     struct packer packer;
-    size_t identity_bytes;
     pack_init(&packer);
-    definition_pack(&definition, &packer, &identity_bytes);
+    definition_pack(&definition, &packer);
     assert(slice_equal(pack_done(&packer), usage->definition));
-    struct hash128 hash = definition_hash(slice_of(packer.data, identity_bytes), normaliser->seed);
+    struct hash128 hash = definition_identity(&definition, &normaliser->keys);
     assert(hash128_equal(hash, usage->series_hash));
     pack_fini(&packer);
 }

@@ -6,7 +6,7 @@
  * A damage is at most four neighbouring bytes: CRC32C finds every one of those, so there are no
  * lucky passes.
  *
- * Input: file number, how, offset (2 bytes), four bytes to xor; then frames: length, flags (1: sync
+ * Input: file number (and kind of log), how, offset (2 bytes), four bytes to xor; then frames: length, flags (1: sync
  * behind it), payload. */
 #include <assert.h>
 #include <fcntl.h>
@@ -21,6 +21,9 @@
 #define FRAMES_MAX    64
 #define DAMAGE_BYTES  8
 #define SEGMENT_BYTES 400 /* several segments from few frames */
+
+/* The uppermost bit of the file number says which kind of log. */
+static struct frames_options options;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,7 +47,7 @@ static void write_frames(const char *directory, const uint8_t *data, size_t size
 {
     struct frames *frames;
     struct error error;
-    check(frames_open(directory, SEGMENT_BYTES, &frames, NULL, &error), &error);
+    check(frames_open(directory, options, &frames, NULL, &error), &error);
     for (size_t at = 0; at + 2 <= size && ret->count < FRAMES_MAX;) {
         size_t length = data[at] < size - at - 2 ? data[at] : size - at - 2;
         uint8_t flags = data[at + 1];
@@ -116,7 +119,7 @@ static void check_writing(const char *directory, struct written *written, bool d
     struct frames *frames;
     struct error error = {0};
     uint64_t cut = 0, sequence;
-    enum status status = frames_open(directory, SEGMENT_BYTES, &frames, &cut, &error);
+    enum status status = frames_open(directory, options, &frames, &cut, &error);
     if (status != STATUS_OK) {
         assert(damaged && error.text[0]);
         return;
@@ -140,6 +143,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     char root[SCRATCH_PATH_BYTES], directory[SCRATCH_PATH_BYTES];
     struct written written = {.count = 0};
+    options.aligned = data[0] >> 7;
+    options.segment_bytes = options.aligned ? SEGMENT_BYTES * 32 : SEGMENT_BYTES;
     scratch_make(root);
     scratch_path(root, "log", directory);
     write_frames(directory, data + DAMAGE_BYTES, size - DAMAGE_BYTES, &written);
