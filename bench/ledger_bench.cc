@@ -193,8 +193,9 @@ void journal_write(benchmark::State &state)
     char path[DATADIR_PATH_BYTES];
     datadir_shard_path(&datadir, 0, "bench", path);
     frames *frames;
-    bench_ok(frames_open(path, FRAMES_SEGMENT_BYTES, &frames, nullptr, &error), &error,
-             "open a journal");
+    bench_ok(
+        frames_open(path, frames_options{FRAMES_SEGMENT_BYTES, true}, &frames, nullptr, &error),
+        &error, "open a journal");
     std::vector<event> events;
     for (uint64_t i = 0; i < batch; i++)
         events.push_back(

@@ -217,12 +217,17 @@ struct slice bench_card(void)
 
 void bench_datadir(struct datadir *ret)
 {
+    bench_datadir_shards(ret, 1);
+}
+
+void bench_datadir_shards(struct datadir *ret, uint32_t shards)
+{
     char path[256];
     struct error error;
     const char *base = getenv("TMPDIR");
     snprintf(path, sizeof(path), "%s/ratel-bench-XXXXXX", base ? base : "/tmp");
     bench_check(mkdtemp(path), "a directory for temporary files");
-    bench_ok(datadir_init(path, &error), &error, "make a data directory");
+    bench_ok(datadir_init(path, shards, &error), &error, "make a data directory");
     bench_ok(datadir_open(path, DATADIR_WRITE, ret, &error), &error, "open the data directory");
 }
 

@@ -44,6 +44,7 @@ struct slice bench_card(void);
 /* A new data directory below $TMPDIR or /tmp, opened for writing; removed by bench_datadir_remove.
  */
 void bench_datadir(struct datadir *ret);
+void bench_datadir_shards(struct datadir *ret, uint32_t shards);
 void bench_datadir_remove(struct datadir *datadir);
 
 /* Prints and exits with 1 when `sound` is false. */
