@@ -11,7 +11,7 @@
 # What this does not show: a device that loses its own cache (the loop device keeps what it was given).
 #
 # $1: the build directory. RATEL_POWER_CUTS=N cuts of each writer (default 10, with RATEL_LONG=1 300), RATEL_SEED=N. Needs root, mount and a loop
-# device, else it is skipped; with RATEL_CI_DEMANDS=1 anything that is missing once it can mount is a failure.
+# device, else it is skipped; with RATEL_DEMAND=1 anything that is missing once it can mount is a failure.
 . "$(dirname "$0")/faults.sh"
 cutter=$build/bin/power_cut
 forget=$build/bin/power_cut_forget.so
@@ -28,7 +28,7 @@ skip() {
 
 # lacking WHAT: it can mount, but.
 lacking() {
-    [ -z "${RATEL_CI_DEMANDS:-}" ] || {
+    [ -z "${RATEL_DEMAND:-}" ] || {
         echo "FAILED: this machine can mount, but: $*" >&2
         exit 1
     }
