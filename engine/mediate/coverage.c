@@ -142,51 +142,6 @@ enum status coverage_add(struct coverage *coverage, struct instant start, struct
     return STATUS_OK;
 }
 
-void coverage_pack(const struct coverage *coverage, struct packer *packer)
-{
-    pack_varint(packer, coverage->count);
-    const struct window_run *runs = coverage_runs(coverage);
-    for (uint32_t i = 0; i < coverage->count; i++) {
-        pack_u64(packer, (uint64_t)runs[i].start);
-        pack_varint(packer, runs[i].step);
-        pack_varint(packer, runs[i].count);
-        pack_i128(packer, run_quantity(&runs[i]).quanta);
-    }
-}
-
-enum status coverage_unpack(struct slice packed, struct coverage *ret)
-{
-    struct unpacker in;
-    unpack_init(&in, packed);
-    coverage_init(ret);
-    uint64_t count = unpack_varint(&in);
-    if (in.failed || count > packed.length)
-        return STATUS_CORRUPT;
-    if (count > 1) {
-        ret->many = malloc(count * sizeof(*ret->many));
-        if (!ret->many)
-            return STATUS_NO_MEMORY;
-        ret->capacity = (uint32_t)count;
-    }
-    struct window_run *runs = runs_mutable(ret);
-    for (uint64_t i = 0; i < count; i++) {
-        runs[i].start = (int64_t)unpack_u64(&in);
-        runs[i].step = (uint32_t)unpack_varint(&in);
-        runs[i].count = (uint32_t)unpack_varint(&in);
-        int128 quanta = unpack_i128(&in);
-        runs[i].quanta_low = (uint64_t)quanta;
-        runs[i].quanta_high = (int64_t)(quanta >> 64);
-        bool sound = !in.failed && runs[i].step && runs[i].count &&
-                     (i == 0 || run_end(&runs[i - 1]) <= runs[i].start);
-        if (!sound) {
-            coverage_fini(ret);
-            return STATUS_CORRUPT;
-        }
-    }
-    ret->count = (uint32_t)count;
-    return STATUS_OK;
-}
-
 void coverage_check(const struct coverage *coverage)
 {
     const struct window_run *runs = coverage_runs(coverage);

@@ -10,7 +10,6 @@
 
 #include "base/instant.h"
 #include "base/money.h"
-#include "base/pack.h"
 
 struct window_run {
     int64_t start;       /* seconds */
@@ -43,9 +42,6 @@ MUST_USE enum status coverage_add(struct coverage *coverage, struct instant star
                                   struct instant end, struct quantity quantity);
 /* The runs in order. Lifetime: until the next add. */
 const struct window_run *coverage_runs(const struct coverage *coverage);
-void coverage_pack(const struct coverage *coverage, struct packer *packer);
-/* Errors: CORRUPT, NO_MEMORY. `coverage` is initialised by the call. */
-MUST_USE enum status coverage_unpack(struct slice packed, struct coverage *ret);
 void coverage_check(const struct coverage *coverage); /* asserts sorted, disjoint, merged */
 
 static inline struct quantity run_quantity(const struct window_run *run)
