@@ -115,7 +115,6 @@ void bench_truth_free(struct bench_truth *truth);
 MUST_USE enum status bench_truth_add(struct bench_truth *truth, const struct bench_truth *other,
                                      struct error *error);
 uint64_t bench_truth_records(const struct bench_truth *truth);
-uint64_t bench_truth_unique(const struct bench_truth *truth);
 uint64_t bench_truth_series(const struct bench_truth *truth);
 /* Counts of one ingest, and every account's quantity of every meter over all months, to the last
  * digit; *ret_digest is of all quantities and amounts. Errors: INVALID, which says what differs. */

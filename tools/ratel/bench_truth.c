@@ -187,11 +187,6 @@ uint64_t bench_truth_records(const struct bench_truth *truth)
     return truth->records;
 }
 
-uint64_t bench_truth_unique(const struct bench_truth *truth)
-{
-    return truth->unique;
-}
-
 uint64_t bench_truth_series(const struct bench_truth *truth)
 {
     return truth->series;

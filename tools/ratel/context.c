@@ -141,6 +141,20 @@ enum status context_period(const struct context *context, const struct zone *zon
     return STATUS_OK;
 }
 
+enum status context_number(const struct context *context, const char *name, uint64_t least,
+                           uint64_t most, uint64_t *ret, struct error *error)
+{
+    int128 number;
+    const char *text = context_option(context, name);
+    if (decimal_parse(slice_string(text), 0, false, &number, NULL) != STATUS_OK ||
+        number < (int128)least || number > (int128)most)
+        return error_set(error, STATUS_USAGE,
+                         "option --%s: \"%s\" is not a number from %llu to %llu", name, text,
+                         (unsigned long long)least, (unsigned long long)most);
+    *ret = (uint64_t)number;
+    return STATUS_OK;
+}
+
 uint32_t context_processors(void)
 {
     cpu_set_t allowed;

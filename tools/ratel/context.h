@@ -51,6 +51,9 @@ MUST_USE enum status context_open(struct context *context, enum datadir_mode mod
 
 /* An option's value, as arguments_value. */
 const char *context_option(const struct context *context, const char *name);
+/* The whole number that an option gives. Errors: USAGE, outside of [least, most] or no number. */
+MUST_USE enum status context_number(const struct context *context, const char *name, uint64_t least,
+                                    uint64_t most, uint64_t *ret, struct error *error);
 /* Processors that this process may run on, at least 1. */
 uint32_t context_processors(void);
 bool context_flag(const struct context *context, const char *name);

@@ -17,20 +17,6 @@ extern const struct verb verb_ingest;
  * -----------------------------------------------------------------------------------------------------
  */
 
-static enum status read_number(const struct context *context, const char *name, uint64_t least,
-                               uint64_t most, uint64_t *ret, struct error *error)
-{
-    int128 number;
-    const char *text = context_option(context, name);
-    if (decimal_parse(slice_string(text), 0, false, &number, NULL) != STATUS_OK ||
-        number < (int128)least || number > (int128)most)
-        return error_set(error, STATUS_USAGE,
-                         "option --%s: \"%s\" is not a number from %llu to %llu", name, text,
-                         (unsigned long long)least, (unsigned long long)most);
-    *ret = (uint64_t)number;
-    return STATUS_OK;
-}
-
 /* What is measured is what `ratel ingest` does when it is not told otherwise. */
 static uint64_t ingest_default(const char *name)
 {
@@ -86,12 +72,12 @@ static enum status read_options(struct bench *bench, struct error *error)
     uint64_t lanes = 0, shards = 0;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && status == STATUS_OK; i++)
-        status = read_number(context, numbers[i].name, numbers[i].least, numbers[i].most,
-                             numbers[i].ret, error);
+        status = context_number(context, numbers[i].name, numbers[i].least, numbers[i].most,
+                                numbers[i].ret, error);
     if (status == STATUS_OK)
-        status = read_number(context, "lanes", 0, PIPELINE_LANES_MAX, &lanes, error);
+        status = context_number(context, "lanes", 0, PIPELINE_LANES_MAX, &lanes, error);
     if (status == STATUS_OK)
-        status = read_number(context, "shards", 0, DATADIR_SHARDS_MAX, &shards, error);
+        status = context_number(context, "shards", 0, DATADIR_SHARDS_MAX, &shards, error);
     if (status == STATUS_OK)
         status = read_skipped(context, &options->phases, error);
     if (status != STATUS_OK)

@@ -101,29 +101,15 @@ static void tell_full(void *context, const struct error *error)
     fflush(err);
 }
 
-static enum status read_number(const struct context *context, const char *name, uint64_t least,
-                               uint64_t most, uint64_t *ret, struct error *error)
-{
-    int128 number;
-    const char *text = context_option(context, name);
-    if (decimal_parse(slice_string(text), 0, false, &number, NULL) != STATUS_OK ||
-        number < (int128)least || number > (int128)most)
-        return error_set(error, STATUS_USAGE,
-                         "option --%s: \"%s\" is not a number from %llu to %llu", name, text,
-                         (unsigned long long)least, (unsigned long long)most);
-    *ret = (uint64_t)number;
-    return STATUS_OK;
-}
-
 static enum status read_options(struct job *job, struct error *error)
 {
     struct context *context = job->context;
     uint64_t batch = 0, interval = 0, lanes = 0, descriptor = 0;
-    enum status status = read_number(context, "batch", 1, 1000000, &batch, error);
+    enum status status = context_number(context, "batch", 1, 1000000, &batch, error);
     if (status == STATUS_OK)
-        status = read_number(context, "commit-interval", 0, 60000, &interval, error);
+        status = context_number(context, "commit-interval", 0, 60000, &interval, error);
     if (status == STATUS_OK)
-        status = read_number(context, "lanes", 0, PIPELINE_LANES_MAX, &lanes, error);
+        status = context_number(context, "lanes", 0, PIPELINE_LANES_MAX, &lanes, error);
     if (status != STATUS_OK)
         return status;
     if (lanes == 0)
@@ -141,7 +127,7 @@ static enum status read_options(struct job *job, struct error *error)
         return error_set(error, STATUS_USAGE, "option --source: a name of 1 to 200 bytes");
     if (!context_flag(context, "durable-fd"))
         return STATUS_OK;
-    status = read_number(context, "durable-fd", 1, 65535, &descriptor, error);
+    status = context_number(context, "durable-fd", 1, 65535, &descriptor, error);
     if (status != STATUS_OK)
         return status;
     job->durable = fdopen((int)descriptor, "w");

@@ -219,12 +219,9 @@ static enum status retry_entry(struct retry *retry, const struct quarantine_entr
         .clock = retry->context->clock,
         .commit_events = INGEST_COMMIT_EVENTS,
     };
-    struct progress none = {0};
-    struct reading reading = {
-        .ingest = &ingest, .format = "auto", .progress = &none, .err = retry->context->err};
     uint64_t id = entry->id;
     ingest_init(&ingest, &options);
-    enum status status = reading_raw(&reading, entry->form, entry->file, entry->raw, error);
+    enum status status = reading_raw(&ingest, entry->form, entry->file, entry->raw, error);
     if (status == STATUS_OK)
         status = ingest_commit(&ingest, entry->offset, error);
     retry->tried++;
