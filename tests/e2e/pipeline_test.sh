@@ -142,6 +142,37 @@ for form in ndjson msgpack csv; do
     same_as $form
 done
 
+# A stream in three runs, the second of them killed: each is told where to go on and is sent no byte before that; nothing is missing in the end.
+generate --form ndjson --out stream.ndjson
+ratel init --data stream-data --shards 3 >/dev/null
+ratel load --data stream-data accounts.yaml card.yaml >/dev/null
+ratel init --data at-once-data --shards 3 >/dev/null
+ratel load --data at-once-data accounts.yaml card.yaml >/dev/null
+ratel ingest --data at-once-data stream.ndjson >/dev/null
+position() {
+    ratel ingest --data stream-data --stream s --durable-fd 3 - 3>told </dev/null >/dev/null
+    head -n 1 told | cut -d ' ' -f 1
+}
+[ "$(position)" -eq 0 ] || failed "a stream that nobody knows begins at $(position)"
+third=$(head -n $(($(wc -l <stream.ndjson) / 3)) stream.ndjson | wc -c)
+head -c "$third" stream.ndjson | ratel ingest --data stream-data --stream s - >/dev/null
+[ "$(position)" -eq "$third" ] || failed "the stream goes on at $(position), not at $third"
+mkfifo pipe.stream
+ratel ingest --data stream-data --stream s --durable-fd 3 - <pipe.stream 3>durable >/dev/null &
+victim=$!
+exec 4>pipe.stream
+tail -c +$((third + 1)) stream.ndjson | head -c "$third" >&4
+until [ "$(wc -l <durable 2>/dev/null || echo 0)" -ge 2 ]; do sleep 0.05; done
+kill -9 $victim
+wait $victim || true
+exec 4>&-
+at=$(position)
+[ "$at" -ge "$third" ] || failed "after a kill the stream goes on at $at, before $third"
+tail -c +$((at + 1)) stream.ndjson | ratel ingest --data stream-data --stream s - >/dev/null
+tell stream-data >stream.told
+tell at-once-data >at-once.told
+cmp -s stream.told at-once.told || failed "a stream in pieces is not what it is at once"
+
 # The counts are the truth; truth_test.sh has the sums.
 jq -e --slurpfile truth truth.jsonl '($truth | map(select(.kind == "counts")) | last) as $truth |
     .read == $truth.records and .accepted == $truth.unique and .duplicate == $truth.duplicates and .conflict == $truth.conflicts and
