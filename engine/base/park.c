@@ -45,7 +45,21 @@ void park_init(struct parker *parker, uint32_t spins)
     *parker = (struct parker){.state = PARK_AWAKE, .spins = spins};
 }
 
+static void announce(struct parker *parker, uint32_t what)
+{
+    assert(__atomic_load_n(&parker->state, __ATOMIC_RELAXED) == PARK_AWAKE);
+    assert(!(what & PARK_ANNOUNCED));
+    __atomic_store_n(&parker->state, PARK_ANNOUNCED | what, __ATOMIC_RELAXED);
+    park_fence();
+}
+
 bool park_until(struct parker *parker, park_ready *ready, void *context, int64_t deadline)
+{
+    return park_until_for(parker, PARK_ANYTHING, ready, context, deadline);
+}
+
+bool park_until_for(struct parker *parker, uint32_t what, park_ready *ready, void *context,
+                    int64_t deadline)
 {
     for (uint32_t spin = 0; spin < parker->spins; spin++) {
         if (ready(context))
@@ -53,7 +67,7 @@ bool park_until(struct parker *parker, park_ready *ready, void *context, int64_t
         pause_briefly();
     }
     for (;;) {
-        park_announce(parker);
+        announce(parker, what);
         if (ready(context)) {
             park_cancel(parker);
             return true;
@@ -65,9 +79,7 @@ bool park_until(struct parker *parker, park_ready *ready, void *context, int64_t
 
 void park_announce(struct parker *parker)
 {
-    assert(__atomic_load_n(&parker->state, __ATOMIC_RELAXED) == PARK_AWAKE);
-    __atomic_store_n(&parker->state, PARK_ANNOUNCED, __ATOMIC_RELAXED);
-    park_fence();
+    announce(parker, PARK_ANYTHING);
 }
 
 void park_cancel(struct parker *parker)
@@ -82,10 +94,11 @@ bool park_sleep(struct parker *parker, int64_t deadline)
      * is simply made again. */
     struct timespec until = {deadline / NANOSECONDS, deadline % NANOSECONDS};
     assert(deadline >= 0);
-    while (__atomic_load_n(&parker->state, __ATOMIC_ACQUIRE) == PARK_ANNOUNCED) {
+    uint32_t announced;
+    while ((announced = __atomic_load_n(&parker->state, __ATOMIC_ACQUIRE)) != PARK_AWAKE) {
         __atomic_store_n(&parker->sleeps, parker->sleeps + 1, __ATOMIC_RELAXED);
         long result = syscall(SYS_futex, &parker->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                              PARK_ANNOUNCED, deadline == PARK_FOREVER ? NULL : &until, NULL,
+                              announced, deadline == PARK_FOREVER ? NULL : &until, NULL,
                               FUTEX_BITSET_MATCH_ANY);
         if (result == 0 || errno == EAGAIN || errno == EINTR)
             continue;

@@ -26,11 +26,15 @@
  * costs. On machines where every core has other work, longer ones only take it from that. */
 #define PARK_SPINS 64
 
-enum park_state { PARK_AWAKE, PARK_ANNOUNCED };
+/* The state of a thread that is not awake: PARK_ANNOUNCED and what it waits for, bits below that
+ * which mean something to those who wake it. */
+#define PARK_AWAKE     0u
+#define PARK_ANNOUNCED (1u << 31)
+#define PARK_ANYTHING  (PARK_ANNOUNCED - 1)
 
 /* On a line of its own, for everybody who could wake the thread reads `state`. */
 struct parker {
-    uint32_t state __attribute__((aligned(64))); /* enum park_state; a futex */
+    uint32_t state __attribute__((aligned(64))); /* PARK_AWAKE or announced; a futex */
     uint32_t spins;
     uint64_t sleeps; /* system calls of the waiter */
     uint64_t wakes;  /* system calls of wakers */
@@ -47,6 +51,10 @@ void park_init(struct parker *parker, uint32_t spins);
 /* Waits until `ready` says so, and returns true; or false when the deadline passed before, an
  * instant of park_now. Thread: the parker's. */
 bool park_until(struct parker *parker, park_ready *ready, void *context, int64_t deadline);
+/* The same for a thread that only some changes concern: park_wake_for with none of the bits in
+ * `what` lets it sleep. `ready` must hold whenever one of them has come. */
+bool park_until_for(struct parker *parker, uint32_t what, park_ready *ready, void *context,
+                    int64_t deadline);
 
 /* From now on wakers look after this thread: look once more, then cancel or sleep.
  * Thread: the parker's. */
@@ -84,6 +92,15 @@ static inline void park_wake(struct parker *parker)
 {
     park_fence();
     if (__atomic_load_n(&parker->state, __ATOMIC_RELAXED) != PARK_AWAKE)
+        park_wake_sleeper(parker);
+}
+
+/* For a change that concerns only those who wait for it. What a thread waits for is in the word that
+ * says that it waits, so the proof is the same. */
+static inline void park_wake_for(struct parker *parker, uint32_t what)
+{
+    park_fence();
+    if (__atomic_load_n(&parker->state, __ATOMIC_RELAXED) & what)
         park_wake_sleeper(parker);
 }
 

@@ -155,7 +155,7 @@ static void progress_of(const struct pipeline *pipeline, uint64_t window,
 static void wake_lanes(struct pipeline *pipeline)
 {
     for (uint32_t i = 0; i < pipeline->options.lanes; i++)
-        park_wake(&pipeline->lanes[i].parker);
+        park_wake_for(&pipeline->lanes[i].parker, LANE_POSITION);
 }
 
 /* P-7. What was acknowledged since the last look may be more than one window. */
@@ -164,7 +164,7 @@ static void acknowledge(struct keeper *keeper)
     struct pipeline *pipeline = keeper->pipeline;
     uint64_t window = atomic_load_explicit(&pipeline->kept, memory_order_relaxed);
     for (uint32_t i = 0; i < pipeline->shard_count; i++) {
-        uint64_t durable = atomic_load_explicit(&pipeline->shards[i].durable, memory_order_acquire);
+        uint64_t durable = shard_durable(&pipeline->shards[i]);
         window = durable < window ? durable : window;
     }
     if (window <= keeper->acknowledged)

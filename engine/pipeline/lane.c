@@ -26,7 +26,7 @@ static bool has_item(void *context)
 static void wake_shards(struct lane *lane)
 {
     for (uint32_t i = 0; i < lane->pipeline->shard_count; i++)
-        park_wake(&lane->pipeline->shards[i].parker);
+        park_wake_for(&lane->pipeline->shards[i].parker, SHARD_BLOCK(lane->index));
 }
 
 /* NULL when the pipeline has failed. */
@@ -36,7 +36,7 @@ static void *take(struct lane *lane, struct ring *ring)
     if (wait.item)
         return wait.item;
     wake_shards(lane);
-    (void)park_until(&lane->parker, has_item, &wait, PARK_FOREVER);
+    (void)park_until_for(&lane->parker, LANE_BLOCK, has_item, &wait, PARK_FOREVER);
     return wait.item;
 }
 
@@ -323,7 +323,7 @@ static void pass_turn(struct lane *lane, uint32_t next)
     if (next == lane->index)
         return;
     atomic_store_explicit(&pipeline->turn, next, memory_order_release);
-    park_wake(&pipeline->lanes[next].parker);
+    park_wake_for(&pipeline->lanes[next].parker, LANE_TURN);
 }
 
 /* The next window's buffer, once the one that was in it is done with (P-3). */
@@ -332,7 +332,7 @@ static struct window *free_window(struct lane *lane)
     struct window *window = &lane->windows[lane->window_slot];
     struct wait_window wait = {lane, window->number};
     if (!window_is_free(&wait))
-        (void)park_until(&lane->parker, window_is_free, &wait, PARK_FOREVER);
+        (void)park_until_for(&lane->parker, LANE_WINDOW, window_is_free, &wait, PARK_FOREVER);
     lane->window_slot = (lane->window_slot + 1) % LANE_WINDOWS;
     return window;
 }
@@ -355,7 +355,7 @@ static enum status next_window(struct lane *lane, struct window *window, bool *r
     const struct pipeline_input *input = &pipeline->options.input;
     if (!has_position(pipeline)) {
         park_wake(&pipeline->keeper);
-        (void)park_until(&lane->parker, has_position, pipeline, PARK_FOREVER);
+        (void)park_until_for(&lane->parker, LANE_POSITION, has_position, pipeline, PARK_FOREVER);
     }
     if (pipeline_failed(pipeline))
         return stopped(error);
@@ -380,7 +380,7 @@ static enum status take_window(struct lane *lane, bool *ret_more, struct error *
     const struct pipeline_input *input = &pipeline->options.input;
     struct window *window = free_window(lane);
     if (!my_turn(lane))
-        (void)park_until(&lane->parker, my_turn, lane, PARK_FOREVER);
+        (void)park_until_for(&lane->parker, LANE_TURN, my_turn, lane, PARK_FOREVER);
     if (pipeline_failed(pipeline))
         return stopped(error);
     uint32_t next = (lane->index + 1) % pipeline->options.lanes;

@@ -131,10 +131,8 @@ static void lane_fini(struct lane *lane)
 
 static void frame_durable(void *context, uint64_t sequence, int64_t time)
 {
-    struct shard *shard = context;
-    (void)sequence;
     (void)time;
-    park_wake(&shard->parker);
+    shard_frame_durable(context, sequence);
 }
 
 static void committer_changed(void *context, enum committer_state state, const struct error *error)
@@ -164,6 +162,7 @@ static enum status start_committer(struct shard *shard, struct error *error)
     enum status status = committer_start(shard->ledger->journal, &own, &shard->committer, error);
     if (status == STATUS_OK)
         status = committer_take_wait(shard->committer, &shard->ledger->frame, error);
+    shard->submitted = frames_last_sequence(shard->ledger->journal);
     return status;
 }
 

@@ -21,11 +21,12 @@
 #define TROUBLE_BYTES                                                                              \
     (256u << 10)        /* a block of records for quarantine is sent when it has so many */
 #define FRAME_BUFFERS 4 /* one is filled while others are on their way to disk */
-#define SEALED_MAX    (2 * FRAME_BUFFERS) /* a buffer may be free again before the shard looks */
+#define FRAMES_KEPT   16 /* more than there are buffers; a power of two */
 #define LANE_WINDOWS  PIPELINE_LANE_WINDOWS
 #define POSITIONS     256 /* windows that can be on their way to being acknowledged; a power of two */
 
 static_assert(POSITIONS > PIPELINE_LANES_MAX * LANE_WINDOWS, "positions outlive their windows");
+static_assert(FRAMES_KEPT > FRAME_BUFFERS, "a frame's window is there until the frame is durable");
 
 /* An item whose usage came from a reference decoder: ref is BLOCK_EXTENDED and the offset of a
  * struct extended in the block's side buffer, with definition and raw bytes behind it. */
@@ -90,6 +91,18 @@ struct prices {
     uint64_t generation; /* from 1; addresses may come again, this does not */
 };
 
+/* What a lane sleeps for. */
+enum lane_awaits {
+    LANE_TURN = 1,
+    LANE_WINDOW = 2, /* a buffer that all shards are done with */
+    LANE_BLOCK = 4,
+    LANE_POSITION = 8
+};
+
+/* And a shard: a block of the lane whose turn it is, and that its frames are durable. */
+#define SHARD_BLOCK(lane) (1u << (lane))
+#define SHARD_DURABLE     (1u << PIPELINE_LANES_MAX)
+
 struct lane {
     struct pipeline *pipeline;
     uint32_t index;
@@ -109,12 +122,6 @@ struct lane {
     _Atomic uint64_t working __attribute__((aligned(64))); /* its number; 0: none */
 };
 
-/* A frame on its way to disk, and the window that is durable with it. */
-struct sealed_frame {
-    uint64_t sequence;
-    uint64_t window;
-};
-
 struct shard {
     struct pipeline *pipeline;
     uint32_t index;
@@ -130,21 +137,33 @@ struct shard {
     int64_t pending_since;       /* park_now of the oldest pending event's block; 0: none */
     uint64_t checkpointed;       /* event count at the last checkpoint */
     struct committer *committer;
-    struct sealed_frame sealed[SEALED_MAX]; /* oldest first */
-    uint32_t sealed_count;
+    uint64_t submitted; /* sequence of the last frame */
     struct room room;
     struct room disk;            /* the committer's thread's */
     struct epoch_reader *prices; /* NULL: prices stay */
 
     /* written by the shard, read by lanes and keeper; on lines of their own */
     _Atomic uint64_t done __attribute__((aligned(64))); /* windows up to this one are taken in */
-    _Atomic uint64_t durable;                           /* and these are on disk */
+    _Atomic uint64_t clean; /* up to this one nothing is in no frame, and all frames are on disk */
     _Atomic uint64_t paused;                            /* generation of the pause it is in */
     _Atomic bool finished;
     _Atomic bool touched;     /* budgets are to be looked at */
     _Atomic uint64_t adopted; /* generation of the prices that it counts under */
     _Atomic uint64_t read, accepted, duplicate, conflict, ignored, quarantined; /* for progress */
+
+    /* by the shard, before it submits a frame: the window that is durable with it, by sequence */
+    _Atomic uint64_t windows[FRAMES_KEPT] __attribute__((aligned(64)));
+    /* by the committer's thread: the window of the newest durable frame */
+    _Atomic uint64_t synced __attribute__((aligned(64)));
 };
+
+/* Windows up to this one are on disk (P-4). Thread: any. */
+static inline uint64_t shard_durable(const struct shard *shard)
+{
+    uint64_t synced = atomic_load_explicit(&shard->synced, memory_order_acquire);
+    uint64_t clean = atomic_load_explicit(&shard->clean, memory_order_acquire);
+    return synced > clean ? synced : clean;
+}
 
 struct position {
     uint64_t position;
@@ -194,6 +213,8 @@ static inline bool pipeline_failed(const struct pipeline *pipeline)
 
 void *lane_main(void *argument);
 void *shard_main(void *argument);
+/* A frame of the shard's and all before it are on disk. Thread: the committer's. */
+void shard_frame_durable(struct shard *shard, uint64_t sequence);
 /* Looks at the budgets that were touched. Nothing moves meanwhile. */
 MUST_USE enum status watch_budgets(struct pipeline *pipeline, struct error *error);
 /* Runs until all shards have finished. */

@@ -184,31 +184,29 @@ static struct source_position position_of(const struct shard *shard, uint64_t do
     return ret;
 }
 
-static void set_durable(struct shard *shard, uint64_t window)
+/* P-4. By the committer's thread: the keeper need not wait for the shard to look. */
+void shard_frame_durable(struct shard *shard, uint64_t sequence)
 {
-    if (window == atomic_load_explicit(&shard->durable, memory_order_relaxed))
-        return;
-    atomic_store_explicit(&shard->durable, window, memory_order_release);
-    if (ledger_is_touched(shard->ledger))
-        atomic_store_explicit(&shard->touched, true, memory_order_release);
+    uint64_t window =
+        atomic_load_explicit(&shard->windows[sequence % FRAMES_KEPT], memory_order_relaxed);
+    atomic_store_explicit(&shard->synced, window, memory_order_release);
     park_wake(&shard->pipeline->keeper);
+    park_wake_for(&shard->parker, SHARD_DURABLE);
 }
 
-/* What the committer has made durable since the last look (P-4). */
+static bool all_durable(const struct shard *shard)
+{
+    return committer_durable(shard->committer) >= shard->submitted;
+}
+
+/* Windows of which nothing came into a frame are durable with what was before them. */
 static void settle(struct shard *shard)
 {
-    uint64_t sequence = committer_durable(shard->committer);
-    uint32_t count = 0;
-    while (count < shard->sealed_count && shard->sealed[count].sequence <= sequence)
-        count++;
-    if (count > 0) {
-        set_durable(shard, shard->sealed[count - 1].window);
-        shard->sealed_count -= count;
-        memmove(shard->sealed, shard->sealed + count, shard->sealed_count * sizeof(*shard->sealed));
-    }
-    bool all = shard->sealed_count == 0 && !ledger_commit_needed(shard->ledger);
-    if (all)
-        set_durable(shard, atomic_load_explicit(&shard->done, memory_order_relaxed));
+    uint64_t done = atomic_load_explicit(&shard->done, memory_order_relaxed);
+    if (ledger_commit_needed(shard->ledger) || !all_durable(shard) || shard_durable(shard) >= done)
+        return;
+    atomic_store_explicit(&shard->clean, done, memory_order_release);
+    park_wake(&shard->pipeline->keeper);
 }
 
 /* Hands what is pending to the committer; what comes next goes to another buffer. */
@@ -230,26 +228,27 @@ static enum status commit(struct shard *shard, struct error *error)
     shard->pending_since = 0;
     if (!sealed)
         return STATUS_OK;
+    if (ledger_is_touched(shard->ledger))
+        atomic_store_explicit(&shard->touched, true, memory_order_release);
+    shard->submitted++;
+    atomic_store_explicit(&shard->windows[shard->submitted % FRAMES_KEPT], done,
+                          memory_order_relaxed);
     uint64_t sequence =
         committer_submit(shard->committer, JOURNAL_FRAME_COMMIT, shard->ledger->frame);
+    assert(sequence == shard->submitted);
     struct frame_buffer *next = NULL;
     status = committer_take_wait(shard->committer, &next, error);
-    if (status != STATUS_OK)
-        return status;
-    ledger_sealed(shard->ledger, sequence, next);
-    assert(shard->sealed_count < SEALED_MAX);
-    shard->sealed[shard->sealed_count++] = (struct sealed_frame){sequence, done};
-    settle(shard);
-    return STATUS_OK;
+    if (status == STATUS_OK)
+        ledger_sealed(shard->ledger, sequence, next);
+    return status;
 }
 
 /* Everything that was taken in is durable when this returns OK. */
 static enum status commit_and_wait(struct shard *shard, struct error *error)
 {
     enum status status = commit(shard, error);
-    if (status == STATUS_OK && shard->sealed_count > 0)
-        status = committer_wait(shard->committer, shard->sealed[shard->sealed_count - 1].sequence,
-                                error);
+    if (status == STATUS_OK)
+        status = committer_wait(shard->committer, shard->submitted, error);
     if (status == STATUS_OK)
         settle(shard);
     return status;
@@ -265,6 +264,15 @@ static enum status checkpoint(struct shard *shard, struct error *error)
     return status;
 }
 
+/* All shards commit at the same ticks of the clock, so that the keeper is woken once for them. */
+static int64_t commit_deadline(const struct shard *shard)
+{
+    int64_t interval = (int64_t)shard->pipeline->options.commit_interval_us * 1000;
+    if (!shard->pending_since)
+        return PARK_FOREVER;
+    return interval ? (shard->pending_since / interval + 1) * interval : shard->pending_since;
+}
+
 /* Between two blocks: commits when it is time. */
 static enum status commit_if_due(struct shard *shard, struct error *error)
 {
@@ -274,11 +282,11 @@ static enum status commit_if_due(struct shard *shard, struct error *error)
     int64_t now = park_now();
     if (!shard->pending_since)
         shard->pending_since = now;
-    uint64_t behind = atomic_load_explicit(&shard->done, memory_order_relaxed) -
-                      atomic_load_explicit(&shard->durable, memory_order_relaxed);
+    uint64_t done = atomic_load_explicit(&shard->done, memory_order_relaxed);
+    uint64_t durable = shard_durable(shard), behind = done > durable ? done - durable : 0;
     bool due = ledger_commit_due(shard->ledger, options->commit_events) ||
                behind >= POSITIONS / 4 || /* the lanes must not wait for the interval */
-               now - shard->pending_since >= (int64_t)options->commit_interval_us * 1000;
+               now >= commit_deadline(shard);
     if (!due)
         return STATUS_OK;
     bool checkpoint_due =
@@ -317,6 +325,7 @@ struct wait_work {
     struct shard *shard;
     struct ring *ring;
     struct block *block;
+    bool settles; /* windows are done that no frame is for */
 };
 
 static bool has_work(void *context)
@@ -325,8 +334,7 @@ static bool has_work(void *context)
     const struct pipeline *pipeline = wait->shard->pipeline;
     wait->block = ring_pop(wait->ring);
     return wait->block || pipeline_failed(pipeline) || prices_changed(wait->shard) ||
-           (wait->shard->sealed_count > 0 &&
-            committer_durable(wait->shard->committer) >= wait->shard->sealed[0].sequence) ||
+           (wait->settles && all_durable(wait->shard)) ||
            committer_state(wait->shard->committer) == COMMITTER_FAILED ||
            atomic_load_explicit(&pipeline->pause, memory_order_acquire) & 1;
 }
@@ -359,15 +367,16 @@ static enum status wait_out_pause(struct shard *shard, struct error *error)
 /* The next block of the lane, NULL when there is something else to do first. */
 static struct block *next_block(struct shard *shard, uint32_t lane)
 {
-    struct wait_work wait = {shard, shard->pipeline->lanes[lane].to_shard[shard->index].there,
-                             NULL};
-    const struct pipeline_options *options = &shard->pipeline->options;
-    int64_t deadline = shard->pending_since
-                           ? shard->pending_since + (int64_t)options->commit_interval_us * 1000
-                           : PARK_FOREVER;
+    struct wait_work wait = {
+        .shard = shard,
+        .ring = shard->pipeline->lanes[lane].to_shard[shard->index].there,
+        .settles = !ledger_commit_needed(shard->ledger) &&
+                   shard_durable(shard) < atomic_load_explicit(&shard->done, memory_order_relaxed),
+    };
+    uint32_t what = SHARD_BLOCK(lane) | (wait.settles ? SHARD_DURABLE : 0);
     if (!has_work(&wait)) {
         prices_leave(shard);
-        (void)park_until(&shard->parker, has_work, &wait, deadline);
+        (void)park_until_for(&shard->parker, what, has_work, &wait, commit_deadline(shard));
     }
     return wait.block;
 }
@@ -381,10 +390,21 @@ static void give_back(struct shard *shard, uint32_t lane, struct block *block)
     (void)sent;
     /* A lane that waits for a block has none: it gets half of them back before it is woken. */
     if (ring_count(back) == BLOCKS_PER_WAY / 2)
-        park_wake(&from->parker);
+        park_wake_for(&from->parker, LANE_BLOCK);
 }
 
-/* A window is done: its lane may use its bytes again. */
+/* The last shard to be done with a window tells its lane, which may use its bytes again. Of two that
+ * are done at the same time at least one sees both. */
+static void free_window(const struct shard *shard, uint64_t number, uint32_t lane)
+{
+    const struct pipeline *pipeline = shard->pipeline;
+    park_fence();
+    for (uint32_t i = 0; i < pipeline->shard_count; i++)
+        if (atomic_load_explicit(&pipeline->shards[i].done, memory_order_relaxed) < number)
+            return;
+    park_wake_for(&pipeline->lanes[lane].parker, LANE_WINDOW);
+}
+
 static void end_window(struct shard *shard, const struct block *block, uint32_t lane)
 {
     atomic_store_explicit(&shard->done, block->number, memory_order_release);
@@ -393,7 +413,7 @@ static void end_window(struct shard *shard, const struct block *block, uint32_t 
         ledger_count(shard->ledger, &shard->counts);
         shard->counts = (struct ingest_counts){0};
     }
-    park_wake(&shard->pipeline->lanes[lane].parker);
+    free_window(shard, block->number, lane);
 }
 
 static enum status run(struct shard *shard, struct error *error)
