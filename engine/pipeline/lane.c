@@ -22,11 +22,12 @@ static bool has_item(void *context)
 }
 
 /* What was sent is worth waking a shard for: not for each block, but every window, and before this
- * lane itself waits. */
-static void wake_shards(struct lane *lane)
+ * lane itself waits for one: then also shards that nap. */
+static void wake_shards(struct lane *lane, bool urgent)
 {
+    uint32_t what = SHARD_BLOCK(lane->index) | (urgent ? SHARD_URGENT : 0);
     for (uint32_t i = 0; i < lane->pipeline->shard_count; i++)
-        park_wake_for(&lane->pipeline->shards[i].parker, SHARD_BLOCK(lane->index));
+        park_wake_for(&lane->pipeline->shards[i].parker, what);
 }
 
 /* NULL when the pipeline has failed. */
@@ -35,7 +36,7 @@ static void *take(struct lane *lane, struct ring *ring)
     struct wait_block wait = {lane->pipeline, ring, ring_pop(ring)};
     if (wait.item)
         return wait.item;
-    wake_shards(lane);
+    wake_shards(lane, true);
     (void)park_until_for(&lane->parker, LANE_BLOCK, has_item, &wait, PARK_FOREVER);
     return wait.item;
 }
@@ -47,17 +48,13 @@ static bool my_turn(void *context)
            pipeline_failed(lane->pipeline);
 }
 
-struct wait_window {
-    struct lane *lane;
-    uint64_t number;
-};
-
 static bool window_is_free(void *context)
 {
-    struct wait_window *wait = context;
-    const struct pipeline *pipeline = wait->lane->pipeline;
+    const struct lane *lane = context;
+    const struct pipeline *pipeline = lane->pipeline;
+    uint64_t number = atomic_load_explicit(&lane->awaited_window, memory_order_relaxed);
     for (uint32_t i = 0; i < pipeline->shard_count; i++)
-        if (atomic_load_explicit(&pipeline->shards[i].done, memory_order_acquire) < wait->number)
+        if (atomic_load_explicit(&pipeline->shards[i].done, memory_order_acquire) < number)
             return pipeline_failed(pipeline);
     return true;
 }
@@ -311,7 +308,7 @@ static enum status end_window(struct lane *lane, const struct window *window, ui
             block->counts = lane->counts;
         send(lane, shard);
     }
-    wake_shards(lane);
+    wake_shards(lane, false);
     lane->counts = (struct ingest_counts){0};
     atomic_store_explicit(&lane->working, 0, memory_order_release);
     return STATUS_OK;
@@ -330,10 +327,16 @@ static void pass_turn(struct lane *lane, uint32_t next)
 static struct window *free_window(struct lane *lane)
 {
     struct window *window = &lane->windows[lane->window_slot];
-    struct wait_window wait = {lane, window->number};
-    if (!window_is_free(&wait))
-        (void)park_until_for(&lane->parker, LANE_WINDOW, window_is_free, &wait, PARK_FOREVER);
     lane->window_slot = (lane->window_slot + 1) % LANE_WINDOWS;
+    atomic_store_explicit(&lane->awaited_window, window->number, memory_order_relaxed);
+    if (window_is_free(lane))
+        return window;
+    /* Once it has to wait, for more than one, so that lane and shards do not wake each other for
+     * each: the next has been sent long ago, too. */
+    atomic_store_explicit(&lane->awaited_window, lane->windows[lane->window_slot].number,
+                          memory_order_relaxed);
+    wake_shards(lane, true);
+    (void)park_until_for(&lane->parker, LANE_WINDOW, window_is_free, lane, PARK_FOREVER);
     return window;
 }
 
@@ -354,6 +357,7 @@ static enum status next_window(struct lane *lane, struct window *window, bool *r
     struct pipeline *pipeline = lane->pipeline;
     const struct pipeline_input *input = &pipeline->options.input;
     if (!has_position(pipeline)) {
+        wake_shards(lane, true);
         park_wake(&pipeline->keeper);
         (void)park_until_for(&lane->parker, LANE_POSITION, has_position, pipeline, PARK_FOREVER);
     }

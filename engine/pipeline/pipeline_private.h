@@ -99,9 +99,12 @@ enum lane_awaits {
     LANE_POSITION = 8
 };
 
-/* And a shard: a block of the lane whose turn it is, and that its frames are durable. */
+/* And a shard: a block of the lane whose turn it is; that its frames are durable; a lane that cannot
+ * go on without it. A shard that has just had work naps a while and then takes all that has come: it
+ * need not be woken for each window, unless a lane waits. */
 #define SHARD_BLOCK(lane) (1u << (lane))
 #define SHARD_DURABLE     (1u << PIPELINE_LANES_MAX)
+#define SHARD_URGENT      (2u << PIPELINE_LANES_MAX)
 
 struct lane {
     struct pipeline *pipeline;
@@ -112,6 +115,7 @@ struct lane {
     struct normaliser normaliser;
     struct window windows[LANE_WINDOWS];
     uint32_t window_slot;
+    _Atomic uint64_t awaited_window; /* the lane sleeps until all shards are done with this one */
     struct way *to_shard;   /* by shard */
     struct block **filling; /* by shard; NULL: none yet */
     struct block *blocks;   /* all of its blocks */
@@ -135,6 +139,7 @@ struct shard {
     struct trouble_block troubles[TROUBLES_PER_WAY];
     struct ingest_counts counts; /* since the last commit */
     int64_t pending_since;       /* park_now of the oldest pending event's block; 0: none */
+    int64_t napped;              /* park_now when it began to wait for a block; 0: it has had one */
     uint64_t checkpointed;       /* event count at the last checkpoint */
     struct committer *committer;
     uint64_t submitted; /* sequence of the last frame */

@@ -321,6 +321,8 @@ static enum status adopt_prices(struct shard *shard, struct error *error)
  * --------------------------------------------------------------------------------------------------
  */
 
+#define NAPS_PER_COMMIT 4
+
 struct wait_work {
     struct shard *shard;
     struct ring *ring;
@@ -364,6 +366,25 @@ static enum status wait_out_pause(struct shard *shard, struct error *error)
     return STATUS_OK;
 }
 
+/* Until the nap is over, or what cannot wait comes; then until there is a block. Every nap is of a
+ * part of the commit interval, and ends with it: so it delays nothing much. */
+static void wait_for_work(struct wait_work *wait, uint32_t lane)
+{
+    struct shard *shard = wait->shard;
+    int64_t now = park_now(), deadline = commit_deadline(shard);
+    int64_t nap = (int64_t)shard->pipeline->options.commit_interval_us * 1000 / NAPS_PER_COMMIT;
+    uint32_t what = SHARD_URGENT | (wait->settles ? SHARD_DURABLE : 0);
+    if (!shard->napped)
+        shard->napped = now;
+    bool naps = now < shard->napped + nap;
+    if (!naps)
+        what |= SHARD_BLOCK(lane);
+    else if (shard->napped + nap < deadline)
+        deadline = shard->napped + nap;
+    prices_leave(shard);
+    (void)park_until_for(&shard->parker, what, has_work, wait, deadline);
+}
+
 /* The next block of the lane, NULL when there is something else to do first. */
 static struct block *next_block(struct shard *shard, uint32_t lane)
 {
@@ -373,11 +394,10 @@ static struct block *next_block(struct shard *shard, uint32_t lane)
         .settles = !ledger_commit_needed(shard->ledger) &&
                    shard_durable(shard) < atomic_load_explicit(&shard->done, memory_order_relaxed),
     };
-    uint32_t what = SHARD_BLOCK(lane) | (wait.settles ? SHARD_DURABLE : 0);
-    if (!has_work(&wait)) {
-        prices_leave(shard);
-        (void)park_until_for(&shard->parker, what, has_work, &wait, commit_deadline(shard));
-    }
+    if (!has_work(&wait))
+        wait_for_work(&wait, lane);
+    if (wait.block)
+        shard->napped = 0;
     return wait.block;
 }
 
@@ -395,12 +415,14 @@ static void give_back(struct shard *shard, uint32_t lane, struct block *block)
 
 /* The last shard to be done with a window tells its lane, which may use its bytes again. Of two that
  * are done at the same time at least one sees both. */
-static void free_window(const struct shard *shard, uint64_t number, uint32_t lane)
+static void free_window(const struct shard *shard, uint32_t lane)
 {
     const struct pipeline *pipeline = shard->pipeline;
     park_fence();
+    uint64_t awaited =
+        atomic_load_explicit(&pipeline->lanes[lane].awaited_window, memory_order_relaxed);
     for (uint32_t i = 0; i < pipeline->shard_count; i++)
-        if (atomic_load_explicit(&pipeline->shards[i].done, memory_order_relaxed) < number)
+        if (atomic_load_explicit(&pipeline->shards[i].done, memory_order_relaxed) < awaited)
             return;
     park_wake_for(&pipeline->lanes[lane].parker, LANE_WINDOW);
 }
@@ -413,7 +435,7 @@ static void end_window(struct shard *shard, const struct block *block, uint32_t 
         ledger_count(shard->ledger, &shard->counts);
         shard->counts = (struct ingest_counts){0};
     }
-    free_window(shard, block->number, lane);
+    free_window(shard, lane);
 }
 
 static enum status run(struct shard *shard, struct error *error)

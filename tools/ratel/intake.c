@@ -13,7 +13,7 @@
  * cache. */
 #define WINDOW_BYTES ((size_t)1 << 20)
 /* Of a mapped file: nothing is copied, and the kernel is asked less often. */
-#define MAP_WINDOW_BYTES ((size_t)4 << 20)
+#define MAP_WINDOW_BYTES ((size_t)1 << 20)
 /* Two whole records and more fit, so a window that is full always holds one. */
 #define WINDOW_BYTES_MAX ((size_t)4 << 20)
 /* Enough to tell a form by. */
