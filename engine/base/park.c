@@ -109,15 +109,16 @@ bool park_sleep(struct parker *parker, int64_t deadline)
     return true;
 }
 
-void park_wake_sleeper(struct parker *parker)
+bool park_wake_sleeper(struct parker *parker)
 {
     /* Of several wakers only the one that takes the announcement makes the call. */
     if (__atomic_exchange_n(&parker->state, PARK_AWAKE, __ATOMIC_RELEASE) == PARK_AWAKE)
-        return;
+        return false;
     __atomic_fetch_add(&parker->wakes, 1, __ATOMIC_RELAXED);
     long woken =
         syscall(SYS_futex, &parker->state, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
     assert(woken >= 0);
+    return true;
 }
 
 int64_t park_now(void)

@@ -70,7 +70,7 @@ int64_t park_now(void);
 /* System calls that waiting and waking have cost so far. Thread: any. */
 uint64_t park_calls(const struct parker *parker);
 
-void park_wake_sleeper(struct parker *parker);
+bool park_wake_sleeper(struct parker *parker);
 /* See the proof in park.c. gcc says of every fence that ThreadSanitizer does not model it; nothing
  * here relies on that, for what the threads share is ordered by the rings. */
 #ifdef __SANITIZE_THREAD__
@@ -92,16 +92,15 @@ static inline void park_wake(struct parker *parker)
 {
     park_fence();
     if (__atomic_load_n(&parker->state, __ATOMIC_RELAXED) != PARK_AWAKE)
-        park_wake_sleeper(parker);
+        (void)park_wake_sleeper(parker);
 }
 
-/* For a change that concerns only those who wait for it. What a thread waits for is in the word that
- * says that it waits, so the proof is the same. */
-static inline void park_wake_for(struct parker *parker, uint32_t what)
+/* For a change that concerns only those who wait for it; true when this woke the thread. What a
+ * thread waits for is in the word that says that it waits, so the proof is the same. */
+static inline bool park_wake_for(struct parker *parker, uint32_t what)
 {
     park_fence();
-    if (__atomic_load_n(&parker->state, __ATOMIC_RELAXED) & what)
-        park_wake_sleeper(parker);
+    return (__atomic_load_n(&parker->state, __ATOMIC_RELAXED) & what) && park_wake_sleeper(parker);
 }
 
 #endif

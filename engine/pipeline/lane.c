@@ -41,11 +41,14 @@ static void *take(struct lane *lane, struct ring *ring)
     return wait.item;
 }
 
-static bool my_turn(void *context)
+/* Takes the turn if nobody has it. */
+static bool has_turn(void *context)
 {
     struct lane *lane = context;
-    return atomic_load_explicit(&lane->pipeline->turn, memory_order_acquire) == lane->index ||
-           pipeline_failed(lane->pipeline);
+    struct pipeline *pipeline = lane->pipeline;
+    lane->has_turn = !atomic_load_explicit(&pipeline->turn, memory_order_relaxed) &&
+                     !atomic_exchange_explicit(&pipeline->turn, true, memory_order_acquire);
+    return lane->has_turn || pipeline_failed(pipeline);
 }
 
 static bool window_is_free(void *context)
@@ -292,8 +295,8 @@ enum status lane_flat(struct lane *lane, const struct window *window,
  * --------------------------------------------------------------------------------------------------
  */
 
-static enum status end_window(struct lane *lane, const struct window *window, uint32_t next_lane,
-                              bool last, struct error *error)
+static enum status end_window(struct lane *lane, const struct window *window, bool last,
+                              struct error *error)
 {
     if (lane->trouble)
         send_trouble(lane);
@@ -303,7 +306,6 @@ static enum status end_window(struct lane *lane, const struct window *window, ui
             return stopped(error);
         block->ends = true;
         block->ends_input = last;
-        block->next_lane = next_lane;
         if (shard == 0)
             block->counts = lane->counts;
         send(lane, shard);
@@ -314,13 +316,16 @@ static enum status end_window(struct lane *lane, const struct window *window, ui
     return STATUS_OK;
 }
 
-static void pass_turn(struct lane *lane, uint32_t next)
+/* Whoever is awake takes it next; of those who sleep for it one is woken to try. */
+static void pass_turn(struct lane *lane)
 {
     struct pipeline *pipeline = lane->pipeline;
-    if (next == lane->index)
-        return;
-    atomic_store_explicit(&pipeline->turn, next, memory_order_release);
-    park_wake_for(&pipeline->lanes[next].parker, LANE_TURN);
+    lane->has_turn = false;
+    atomic_store_explicit(&pipeline->turn, false, memory_order_release);
+    for (uint32_t i = 1; i < pipeline->options.lanes; i++)
+        if (park_wake_for(&pipeline->lanes[(lane->index + i) % pipeline->options.lanes].parker,
+                          LANE_TURN))
+            return;
 }
 
 /* The next window's buffer, once the one that was in it is done with (P-3). */
@@ -370,7 +375,8 @@ static enum status next_window(struct lane *lane, struct window *window, bool *r
     window->number = atomic_load_explicit(&pipeline->numbered, memory_order_relaxed) + 1;
     window->filled = park_now();
     struct position *position = &pipeline->positions[window->number % POSITIONS];
-    *position = (struct position){window->position, window->file, window->filled};
+    *position =
+        (struct position){window->position, lane->index, window->file, window->filled};
     /* In this order, so that the keeper never takes a window for done with that is not. */
     atomic_store_explicit(&lane->working, window->number, memory_order_seq_cst);
     atomic_store_explicit(&pipeline->numbered, window->number, memory_order_seq_cst);
@@ -383,14 +389,13 @@ static enum status take_window(struct lane *lane, bool *ret_more, struct error *
     struct pipeline *pipeline = lane->pipeline;
     const struct pipeline_input *input = &pipeline->options.input;
     struct window *window = free_window(lane);
-    if (!my_turn(lane))
-        (void)park_until_for(&lane->parker, LANE_TURN, my_turn, lane, PARK_FOREVER);
-    if (pipeline_failed(pipeline))
+    if (!has_turn(lane))
+        (void)park_until_for(&lane->parker, LANE_TURN, has_turn, lane, PARK_FOREVER);
+    if (!lane->has_turn)
         return stopped(error);
-    uint32_t next = (lane->index + 1) % pipeline->options.lanes;
     *ret_more = false;
     if (pipeline->input_ended) {
-        pass_turn(lane, next);
+        pass_turn(lane);
         return STATUS_OK;
     }
     enum status status = next_window(lane, window, ret_more, error);
@@ -399,13 +404,15 @@ static enum status take_window(struct lane *lane, bool *ret_more, struct error *
     bool alone = *ret_more && window->alone, last = !*ret_more;
     pipeline->input_ended = last;
     if (!alone)
-        pass_turn(lane, next);
+        pass_turn(lane);
     if (!last)
         status = input->decode(input->context, lane->index, window, lane, error);
-    /* A decoder with a state knows only now how far it came. */
-    pipeline->positions[window->number % POSITIONS].position = window->position;
+    if (alone) /* a decoder with a state knows only now how far it came */
+        pipeline->positions[window->number % POSITIONS].position = window->position;
     if (status == STATUS_OK)
-        status = end_window(lane, window, alone ? lane->index : next, last, error);
+        status = end_window(lane, window, last, error);
+    if (status == STATUS_OK && alone)
+        pass_turn(lane);
     return status;
 }
 

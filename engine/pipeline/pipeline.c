@@ -4,8 +4,7 @@
  *
  * P-1  One lane at a time has the turn, and fills and numbers the next window. Where the decoder has a state, the lane keeps the turn until
  *      the window is decoded.
- * P-2  Every shard takes blocks in the order of the windows: a lane's ring keeps their order, and the block that ends a window names the
- *      lane of the next.
+ * P-2  Every shard takes blocks in the order of the windows: a lane's ring keeps their order, and a window's position says which lane has it.
  * P-3  Blocks come home: between a sender and a receiver there is a slot for each, so sending never fails. A window's bytes stay as they
  *      are until every shard is done with it.
  * P-4  A window is durable in a shard when every frame that holds something of it, or of a window before, was synced: `durable` never

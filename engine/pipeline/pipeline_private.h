@@ -45,7 +45,6 @@ struct block {
     uint32_t count;
     bool ends; /* its window is complete for this shard */
     bool ends_input;
-    uint32_t next_lane; /* of the next window */
     const struct window *window;
     uint64_t number;             /* of the window */
     struct ingest_counts counts; /* with `ends`, for the first shard: what is in no item */
@@ -99,10 +98,11 @@ enum lane_awaits {
     LANE_POSITION = 8
 };
 
-/* And a shard: a block of the lane whose turn it is; that its frames are durable; a lane that cannot
+/* And a shard: a block of a lane; that its frames are durable; a lane that cannot
  * go on without it. A shard that has just had work naps a while and then takes all that has come: it
  * need not be woken for each window, unless a lane waits. */
 #define SHARD_BLOCK(lane) (1u << (lane))
+#define SHARD_ANY_BLOCK   ((1u << PIPELINE_LANES_MAX) - 1)
 #define SHARD_DURABLE     (1u << PIPELINE_LANES_MAX)
 #define SHARD_URGENT      (2u << PIPELINE_LANES_MAX)
 
@@ -115,6 +115,7 @@ struct lane {
     struct normaliser normaliser;
     struct window windows[LANE_WINDOWS];
     uint32_t window_slot;
+    bool has_turn;
     _Atomic uint64_t awaited_window; /* the lane sleeps until all shards are done with this one */
     struct way *to_shard;   /* by shard */
     struct block **filling; /* by shard; NULL: none yet */
@@ -134,6 +135,7 @@ struct shard {
     struct ledger *ledger;
     struct normaliser normaliser;
     const struct block *block; /* being applied: what `define` and `refused` refer to */
+    struct lane *lane;         /* which has the next window; NULL: nobody has it yet */
     struct way to_keeper;
     struct trouble_block *trouble;
     struct trouble_block troubles[TROUBLES_PER_WAY];
@@ -172,6 +174,7 @@ static inline uint64_t shard_durable(const struct shard *shard)
 
 struct position {
     uint64_t position;
+    uint32_t lane;
     struct slice file;
     int64_t filled;
 };
@@ -182,8 +185,8 @@ struct pipeline {
     struct lane *lanes;
     struct shard *shards;
 
-    /* the turn: which lane fills the next window; the holder writes the fields below it */
-    _Atomic uint32_t turn __attribute__((aligned(64)));
+    /* the turn to fill the next window: some lane has it; that one writes the fields below it */
+    _Atomic bool turn __attribute__((aligned(64)));
     _Atomic uint64_t numbered; /* windows so far */
     bool input_ended;
     struct position positions[POSITIONS]; /* by window number */

@@ -325,16 +325,28 @@ static enum status adopt_prices(struct shard *shard, struct error *error)
 
 struct wait_work {
     struct shard *shard;
-    struct ring *ring;
     struct block *block;
     bool settles; /* windows are done that no frame is for */
 };
 
+/* P-2 */
+static struct lane *find_lane(const struct shard *shard)
+{
+    struct pipeline *pipeline = shard->pipeline;
+    uint64_t next = atomic_load_explicit(&shard->done, memory_order_relaxed) + 1;
+    if (atomic_load_explicit(&pipeline->numbered, memory_order_acquire) < next)
+        return NULL;
+    return &pipeline->lanes[pipeline->positions[next % POSITIONS].lane];
+}
+
 static bool has_work(void *context)
 {
     struct wait_work *wait = context;
-    const struct pipeline *pipeline = wait->shard->pipeline;
-    wait->block = ring_pop(wait->ring);
+    struct shard *shard = wait->shard;
+    const struct pipeline *pipeline = shard->pipeline;
+    if (!shard->lane)
+        shard->lane = find_lane(shard);
+    wait->block = shard->lane ? ring_pop(shard->lane->to_shard[shard->index].there) : NULL;
     return wait->block || pipeline_failed(pipeline) || prices_changed(wait->shard) ||
            (wait->settles && all_durable(wait->shard)) ||
            committer_state(wait->shard->committer) == COMMITTER_FAILED ||
@@ -368,7 +380,7 @@ static enum status wait_out_pause(struct shard *shard, struct error *error)
 
 /* Until the nap is over, or what cannot wait comes; then until there is a block. Every nap is of a
  * part of the commit interval, and ends with it: so it delays nothing much. */
-static void wait_for_work(struct wait_work *wait, uint32_t lane)
+static void wait_for_work(struct wait_work *wait)
 {
     struct shard *shard = wait->shard;
     int64_t now = park_now(), deadline = commit_deadline(shard);
@@ -378,32 +390,30 @@ static void wait_for_work(struct wait_work *wait, uint32_t lane)
         shard->napped = now;
     bool naps = now < shard->napped + nap;
     if (!naps)
-        what |= SHARD_BLOCK(lane);
+        what |= shard->lane ? SHARD_BLOCK(shard->lane->index) : SHARD_ANY_BLOCK;
     else if (shard->napped + nap < deadline)
         deadline = shard->napped + nap;
     prices_leave(shard);
     (void)park_until_for(&shard->parker, what, has_work, wait, deadline);
 }
 
-/* The next block of the lane, NULL when there is something else to do first. */
-static struct block *next_block(struct shard *shard, uint32_t lane)
+/* The next block, NULL when there is something else to do first. */
+static struct block *next_block(struct shard *shard)
 {
     struct wait_work wait = {
         .shard = shard,
-        .ring = shard->pipeline->lanes[lane].to_shard[shard->index].there,
         .settles = !ledger_commit_needed(shard->ledger) &&
                    shard_durable(shard) < atomic_load_explicit(&shard->done, memory_order_relaxed),
     };
     if (!has_work(&wait))
-        wait_for_work(&wait, lane);
+        wait_for_work(&wait);
     if (wait.block)
         shard->napped = 0;
     return wait.block;
 }
 
-static void give_back(struct shard *shard, uint32_t lane, struct block *block)
+static void give_back(const struct shard *shard, struct lane *from, struct block *block)
 {
-    struct lane *from = &shard->pipeline->lanes[lane];
     struct ring *back = from->to_shard[shard->index].back;
     bool sent = ring_push(back, block);
     assert(sent);
@@ -415,19 +425,17 @@ static void give_back(struct shard *shard, uint32_t lane, struct block *block)
 
 /* The last shard to be done with a window tells its lane, which may use its bytes again. Of two that
  * are done at the same time at least one sees both. */
-static void free_window(const struct shard *shard, uint32_t lane)
+static void free_window(const struct pipeline *pipeline, struct lane *lane)
 {
-    const struct pipeline *pipeline = shard->pipeline;
     park_fence();
-    uint64_t awaited =
-        atomic_load_explicit(&pipeline->lanes[lane].awaited_window, memory_order_relaxed);
+    uint64_t awaited = atomic_load_explicit(&lane->awaited_window, memory_order_relaxed);
     for (uint32_t i = 0; i < pipeline->shard_count; i++)
         if (atomic_load_explicit(&pipeline->shards[i].done, memory_order_relaxed) < awaited)
             return;
-    park_wake_for(&pipeline->lanes[lane].parker, LANE_WINDOW);
+    park_wake_for(&lane->parker, LANE_WINDOW);
 }
 
-static void end_window(struct shard *shard, const struct block *block, uint32_t lane)
+static void end_window(struct shard *shard, const struct block *block)
 {
     atomic_store_explicit(&shard->done, block->number, memory_order_release);
     if (!ledger_commit_needed(shard->ledger)) { /* counts alone need no frame */
@@ -435,25 +443,24 @@ static void end_window(struct shard *shard, const struct block *block, uint32_t 
         ledger_count(shard->ledger, &shard->counts);
         shard->counts = (struct ingest_counts){0};
     }
-    free_window(shard, lane);
+    free_window(shard->pipeline, shard->lane);
+    shard->lane = NULL;
 }
 
 static enum status run(struct shard *shard, struct error *error)
 {
-    uint32_t lane = 0;
     enum status status = STATUS_OK;
     for (bool ended = false; !ended && status == STATUS_OK;) {
         if (pipeline_failed(shard->pipeline))
             return error_set(error, STATUS_AGAIN, "the pipeline has stopped");
-        struct block *block = next_block(shard, lane);
+        struct block *block = next_block(shard);
         status = adopt_prices(shard, error);
         if (block && status == STATUS_OK) {
+            struct lane *from = shard->lane;
             status = apply_block(shard, block, error);
-            uint32_t from = lane;
             /* A block that failed was not taken in: nobody may take its window for done with. */
             if (status == STATUS_OK && block->ends) {
-                end_window(shard, block, lane);
-                lane = block->next_lane; /* P-2 */
+                end_window(shard, block);
                 ended = block->ends_input;
             }
             give_back(shard, from, block);
