@@ -16,7 +16,7 @@
 #include "store/committer.h"
 
 #define BLOCK_ITEMS      256
-#define BLOCKS_PER_WAY   16 /* blocks between one lane and one shard; a power of two */
+#define BLOCKS_PER_WAY   32 /* blocks between one lane and one shard; a power of two */
 #define TROUBLES_PER_WAY 4
 #define TROUBLE_BYTES                                                                              \
     (256u << 10)        /* a block of records for quarantine is sent when it has so many */

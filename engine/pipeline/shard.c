@@ -321,7 +321,7 @@ static enum status adopt_prices(struct shard *shard, struct error *error)
  * --------------------------------------------------------------------------------------------------
  */
 
-#define NAPS_PER_COMMIT 4
+#define NAPS_PER_COMMIT 2
 
 struct wait_work {
     struct shard *shard;
