@@ -101,8 +101,8 @@ def programs():
 
 
 class Cluster:
-    def __init__(self, directory, threads):
-        self.directory, self.bin = directory, programs()
+    def __init__(self, directory, threads, limit):
+        self.directory, self.bin, self.limit = directory, programs(), limit
         if not self.bin or not shutil.which("psql"):
             raise RuntimeError("PostgreSQL is not installed (Debian: postgresql-15)")
         self.prefix = []
@@ -130,7 +130,7 @@ class Cluster:
 
     def sql(self, text):
         done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.directory, "-U", "peers", "-d", "postgres"],
-                              input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                              input=f"SET statement_timeout = '{self.limit}s';\n{text}", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout

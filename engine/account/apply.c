@@ -16,9 +16,13 @@ static enum status out_of_memory(struct error *error)
 }
 
 static enum status classify_id(struct ledger *ledger, struct hash128 id, const struct event *event,
-                               enum outcome *ret)
+                               enum outcome *ret, struct error *error)
 {
-    enum idset_answer answer = idset_classify(&ledger->ids, id, ledger_event_content(event));
+    enum idset_answer answer;
+    enum status status =
+        ids_classify(&ledger->ids, id, ledger_event_content(event), &answer, error);
+    if (status != STATUS_OK)
+        return status;
     *ret = answer == IDSET_NEW         ? OUTCOME_ACCEPTED
            : answer == IDSET_DUPLICATE ? OUTCOME_DUPLICATE
                                        : OUTCOME_CONFLICT;
@@ -61,7 +65,7 @@ static enum status apply(struct ledger *ledger, const struct event *event, const
         return STATUS_OK;
     }
     uint64_t code = windows_code(event_quantity(event));
-    enum status status = id ? classify_id(ledger, *id, event, ret)
+    enum status status = id ? classify_id(ledger, *id, event, ret, error)
                             : classify_window(ledger, event, code, ret, error);
     if (status != STATUS_OK || *ret == OUTCOME_DUPLICATE)
         return status;
@@ -75,7 +79,7 @@ static enum status apply(struct ledger *ledger, const struct event *event, const
     if (status != STATUS_OK)
         return status;
     if (id)
-        status = idset_add(&ledger->ids, *id, ledger_event_content(event)) == STATUS_OK
+        status = ids_add(&ledger->ids, *id, ledger_event_content(event)) == STATUS_OK
                      ? STATUS_OK
                      : out_of_memory(error);
     else

@@ -3,7 +3,7 @@
  *
  * Tables: meta "state", "intervals", "meters", "positions"; series u32 -> SERIES_CHUNK lines with their tags,
  * definition offsets and tails, as they are in memory (little-endian); bucket u32 -> BUCKET_CHUNK
- * buckets; resource u32 -> RESOURCE_CHUNK keys; id: 16 bytes -> content; conflict u32 -> entry.
+ * buckets; resource u32 -> RESOURCE_CHUNK keys; id (ids.c); conflict u32 -> entry.
  * Integers in keys are big-endian, so that keys walk in order of number. Definitions and older
  * windows are in the heap, a file beside, synced up to the length that the state names. */
 #include <assert.h>
@@ -185,21 +185,6 @@ static enum status save_numbers(struct saving *saving, struct error *error)
     return status;
 }
 
-static enum status save_ids(struct saving *saving, struct error *error)
-{
-    const struct ledger *ledger = saving->ledger;
-    enum status status = STATUS_OK;
-    for (uint64_t i = 0; i < ledger->ids.capacity && status == STATUS_OK; i++) {
-        const struct idset_slot *slot = &ledger->ids.slots[i];
-        if (slot->order <= ledger->checkpoint_ids)
-            continue; /* free slots have order 0 */
-        pack_reset(&saving->out);
-        pack_u64(&saving->out, slot->content);
-        status = put(saving, TABLE_ID, slice_of((const char *)&slot->id, sizeof(slot->id)), error);
-    }
-    return status;
-}
-
 static enum status save_conflicts(struct saving *saving, struct error *error)
 {
     const struct ledger *ledger = saving->ledger;
@@ -230,7 +215,7 @@ static enum status save_state(struct saving *saving, struct error *error)
     pack_u64(out, heap_length(ledger->heap));
     pack_u32(out, ledger->series.count);
     pack_u32(out, ledger->series.resource_count);
-    pack_u64(out, ledger->ids.count);
+    pack_u64(out, ids_count(&ledger->ids));
     pack_u32(out, ledger->conflict_count);
     pack_u32(out, ledger->buckets.count);
     pack_u64(out, saving->digests.series);
@@ -251,7 +236,7 @@ static enum status save(struct store_txn *txn, void *context, struct error *erro
     if (status == STATUS_OK)
         status = save_positions(&saving, error);
     if (status == STATUS_OK)
-        status = save_ids(&saving, error);
+        status = ids_save(&saving.ledger->ids, txn, TABLE_ID, error);
     if (status == STATUS_OK)
         status = save_conflicts(&saving, error);
     if (status == STATUS_OK)
@@ -290,12 +275,13 @@ enum status checkpoint_save(struct ledger *ledger, struct error *error)
     enum status status = heap_sync(ledger->heap, error);
     if (status == STATUS_OK)
         status = store_update(ledger->store, save, ledger, error);
+    if (status == STATUS_OK)
+        status = ids_saved(&ledger->ids, ledger->store, TABLE_ID, error);
     if (status != STATUS_OK)
         return status;
     ledger->checkpoint_sequence = ledger->sequence;
     ledger->checkpoint_digest = ledger->snapshot->pricing_digest;
     ledger->checkpoint_resources = ledger->series.resource_count;
-    ledger->checkpoint_ids = ledger->ids.count;
     ledger->checkpoint_conflicts = ledger->conflict_count;
     ledger->conflicts_changed = false;
     ledger->buckets_replaced = false;
@@ -327,6 +313,7 @@ struct loading {
     uint32_t series_count;
     uint32_t resource_count;
     uint32_t bucket_count;
+    uint64_t id_count;
     struct digests expected;
 };
 
@@ -415,21 +402,6 @@ static enum status load_resource(struct slice key, struct slice value, void *con
     return STATUS_OK;
 }
 
-static enum status load_id(struct slice key, struct slice value, void *context, struct error *error)
-{
-    struct ledger *ledger = ((struct loading *)context)->ledger;
-    struct unpacker in;
-    struct hash128 id;
-    unpack_init(&in, value);
-    uint64_t content = unpack_u64(&in);
-    if (key.length != sizeof(id) || in.failed)
-        return damaged("id", error);
-    memcpy(&id, key.data, sizeof(id));
-    return idset_add(&ledger->ids, id, content) == STATUS_OK
-               ? STATUS_OK
-               : error_set(error, STATUS_NO_MEMORY, "out of memory");
-}
-
 static enum status load_conflict(struct slice key, struct slice value, void *context,
                                  struct error *error)
 {
@@ -467,7 +439,7 @@ static enum status load_state(struct loading *loading, struct slice packed, stru
     loading->heap_length = unpack_u64(&in);
     loading->series_count = unpack_u32(&in);
     loading->resource_count = ledger->checkpoint_resources = unpack_u32(&in);
-    ledger->checkpoint_ids = unpack_u64(&in);
+    loading->id_count = unpack_u64(&in);
     ledger->checkpoint_conflicts = unpack_u32(&in);
     loading->bucket_count = unpack_u32(&in);
     loading->expected.series = unpack_u64(&in);
@@ -534,8 +506,6 @@ static enum status check_loaded(const struct loading *loading, struct error *err
         return damaged("bucket", error);
     if (loading->same_prices && ledger->series.resource_count != loading->resource_count)
         return damaged("resource", error);
-    if (ledger->ids.count != ledger->checkpoint_ids)
-        return damaged("id", error);
     if (ledger->conflict_count != ledger->checkpoint_conflicts ||
         loading->digests.conflict != loading->expected.conflict)
         return damaged("conflict", error);
@@ -566,7 +536,9 @@ static enum status load_tables(struct loading *loading, struct store_txn *txn, s
     if (status == STATUS_OK && loading->same_prices)
         status = store_walk(txn, TABLE_BUCKET, start, load_bucket, loading, error);
     if (status == STATUS_OK)
-        status = store_walk(txn, TABLE_ID, start, load_id, loading, error);
+        status = ids_load(&loading->ledger->ids, loading->ledger->store, TABLE_ID,
+                          loading->id_count, txn, loading->ledger->options.mode != LEDGER_READ,
+                          error);
     if (status == STATUS_OK)
         status = store_walk(txn, TABLE_CONFLICT, start, load_conflict, loading, error);
     if (status == STATUS_OK)

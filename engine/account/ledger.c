@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/park.h"
+
 static enum status out_of_memory(struct error *error)
 {
     return error_set(error, STATUS_NO_MEMORY, "out of memory");
@@ -94,7 +96,7 @@ enum status ledger_open(const struct ledger_options *options, struct ledger **re
     ledger->options = *options;
     set_snapshot(ledger, options->snapshot);
     buckets_init(&ledger->buckets);
-    idset_init(&ledger->ids);
+    ids_init(&ledger->ids, options->datadir->shard_count);
     idset_init(&ledger->conflict_set);
     positions_init(&ledger->positions);
     pack_init(&ledger->packer);
@@ -128,7 +130,7 @@ void ledger_close(struct ledger *ledger)
     series_fini(&ledger->series);
     heap_close(ledger->heap);
     buckets_fini(&ledger->buckets);
-    idset_fini(&ledger->ids);
+    ids_fini(&ledger->ids);
     idset_fini(&ledger->conflict_set);
     positions_fini(&ledger->positions);
     pack_fini(&ledger->packer);
@@ -347,10 +349,13 @@ enum status ledger_commit_position(struct ledger *ledger, const struct source_po
     enum status status = pack_frame(ledger, &commit, error);
     if (status != STATUS_OK)
         return status;
+    status = write_frame(ledger, error);
+    if (status != STATUS_OK)
+        return status;
     ledger->counts = (struct ingest_counts){0};
-    if (positions_note(&ledger->positions, position, ledger->sequence + 1) != STATUS_OK)
-        return out_of_memory(error);
-    return write_frame(ledger, error);
+    return positions_note(&ledger->positions, position, ledger->sequence) == STATUS_OK
+               ? STATUS_OK
+               : out_of_memory(error);
 }
 
 enum status ledger_discard_conflict(struct ledger *ledger, uint32_t number, struct error *error)
@@ -378,6 +383,7 @@ enum status ledger_reprice(struct ledger *ledger, const struct snapshot *snapsho
                            struct error *error)
 {
     assert(ledger->event_pending == 0);
+    int64_t begin = park_now();
     set_snapshot(ledger, snapshot);
     buckets_clear(&ledger->buckets); /* there will be about as many */
     series_forget_slots(&ledger->series);
@@ -385,6 +391,9 @@ enum status ledger_reprice(struct ledger *ledger, const struct snapshot *snapsho
     ledger->buckets_replaced = true;
     touched_all(&ledger->touched);
     enum status status = ledger_recount(ledger, error);
+    if (status != STATUS_OK) /* nobody may take half of the events for all */
+        ledger->pricing_digest = ~snapshot->pricing_digest;
+    ledger->reprice_ns = park_now() - begin;
     return status == STATUS_OK ? mark_budgeted(ledger, error) : status;
 }
 

@@ -10,12 +10,12 @@
 #define RATEL_ACCOUNT_LEDGER_H
 
 #include "account/buckets.h"
+#include "account/ids.h"
 #include "account/journal.h"
 #include "account/positions.h"
 #include "account/series.h"
 #include "account/touched.h"
 #include "account/windows.h"
-#include "mediate/idset.h"
 #include "mediate/normalise.h"
 #include "rate/snapshot.h"
 #include "store/datadir.h"
@@ -52,13 +52,14 @@ struct ledger {
     struct ledger_options options;
     const struct snapshot *snapshot;
     uint64_t pricing_digest; /* of the snapshot that the buckets are counted under */
+    int64_t reprice_ns;      /* what the last pass over the journal for other prices took; 0: none */
     struct frames *journal;
     struct store *store; /* the checkpoint; NULL where a reader found none */
     struct heap *heap;   /* definitions and old windows */
     struct series_table series;
     uint32_t expected_series; /* of the next item (apply.c) */
     struct buckets buckets;
-    struct idset ids;
+    struct ids ids;
     struct conflict_entry *conflicts; /* number = position + 1 */
     uint32_t conflict_count;
     uint32_t conflict_capacity;
@@ -74,7 +75,6 @@ struct ledger {
     uint64_t checkpoint_sequence;
     uint64_t checkpoint_digest;
     uint32_t checkpoint_resources;
-    uint64_t checkpoint_ids;
     uint32_t checkpoint_conflicts;
     uint64_t *series_digests; /* by chunk of the tables that change in place */
     uint32_t series_digest_capacity;
@@ -159,7 +159,7 @@ static inline bool ledger_commit_due(const struct ledger *ledger, uint32_t batch
 MUST_USE enum status ledger_commit(struct ledger *ledger, const struct source_position *position,
                                    struct error *error);
 /* A frame that says nothing but how far a stream has come, unless that is known. Nothing may be
- * pending. Errors: as ledger_commit. */
+ * pending. Errors: as ledger_commit; after NO_SPACE it may be called again. */
 MUST_USE enum status ledger_commit_position(struct ledger *ledger,
                                             const struct source_position *position,
                                             struct error *error);

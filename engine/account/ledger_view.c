@@ -108,7 +108,8 @@ bool ledger_commit_needed(const struct ledger *ledger)
 uint64_t ledger_bytes(const struct ledger *ledger)
 {
     return sizeof(*ledger) + series_bytes(&ledger->series) + buckets_bytes(&ledger->buckets) +
-           (ledger->ids.capacity + ledger->conflict_set.capacity) * sizeof(struct idset_slot) +
+           ids_bytes(&ledger->ids) +
+           ledger->conflict_set.capacity * sizeof(struct idset_slot) +
            ledger->conflict_capacity * sizeof(struct conflict_entry) +
            ((uint64_t)ledger->series_digest_capacity + ledger->bucket_digest_capacity) *
                sizeof(uint64_t);

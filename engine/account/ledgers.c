@@ -213,6 +213,15 @@ uint64_t ledgers_cut_bytes(const struct ledgers *ledgers)
     return sum;
 }
 
+int64_t ledgers_reprice_ns(const struct ledgers *ledgers)
+{
+    int64_t longest = 0;
+    for (uint32_t i = 0; i < ledgers->count; i++)
+        if (ledgers->shards[i]->reprice_ns > longest)
+            longest = ledgers->shards[i]->reprice_ns;
+    return longest;
+}
+
 bool ledgers_position(const struct ledgers *ledgers, struct slice source, struct slice file,
                       uint64_t *ret_offset)
 {

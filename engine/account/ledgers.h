@@ -79,6 +79,9 @@ MUST_USE enum status ledgers_adopt(struct ledgers *ledgers, const struct snapsho
 
 uint64_t ledgers_event_count(const struct ledgers *ledgers);
 uint64_t ledgers_cut_bytes(const struct ledgers *ledgers);
+/* What the last pass over the journals for other prices took, of the slowest shard, for they work
+ * side by side; 0: there was none. A statistic. */
+int64_t ledgers_reprice_ns(const struct ledgers *ledgers);
 /* Where a stream is to be continued: everything before that place is in the journals. False: some
  * shard knows nothing of it, so it has to be sent from its start; what is there is a duplicate. */
 bool ledgers_position(const struct ledgers *ledgers, struct slice source, struct slice file,

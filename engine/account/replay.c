@@ -65,10 +65,14 @@ static enum status replay_identity(struct ledger *ledger, const struct journal_f
             return contradicts(frame, "an event lacks its id", error);
         struct hash128 id = journal_id(frame, (*next_id)++);
         uint64_t content = ledger_event_content(event);
-        if (idset_classify(&ledger->ids, id, content) != IDSET_NEW)
+        enum idset_answer answer;
+        status = ids_classify(&ledger->ids, id, content, &answer, error);
+        if (status != STATUS_OK)
+            return status;
+        if (answer != IDSET_NEW)
             ledger->overlaps++;
         else
-            status = idset_add(&ledger->ids, id, content);
+            status = ids_add(&ledger->ids, id, content);
     } else if (ledger->options.mode != LEDGER_READ) {
         return replay_window(ledger, frame, event, error);
     }

@@ -14,16 +14,11 @@ void idset_fini(struct idset *set)
     idset_init(set);
 }
 
-static bool is_free(const struct idset_slot *slot)
-{
-    return slot->id.low == 0 && slot->id.high == 0;
-}
-
 /* The slot that holds `id`, or the free one where it belongs. The capacity is never full. */
 static uint64_t find(const struct idset *set, struct hash128 id)
 {
     uint64_t position = id.low & (set->capacity - 1);
-    while (!is_free(&set->slots[position]) && !hash128_equal(set->slots[position].id, id))
+    while (!idset_is_free(&set->slots[position]) && !hash128_equal(set->slots[position].id, id))
         position = (position + 1) & (set->capacity - 1);
     return position;
 }
@@ -33,7 +28,7 @@ enum idset_answer idset_classify(const struct idset *set, struct hash128 id, uin
     if (!set->capacity)
         return IDSET_NEW;
     const struct idset_slot *slot = &set->slots[find(set, id)];
-    if (is_free(slot))
+    if (idset_is_free(slot))
         return IDSET_NEW;
     return slot->content == content ? IDSET_DUPLICATE : IDSET_CONFLICT;
 }
@@ -46,7 +41,7 @@ static enum status grow(struct idset *set)
     if (!bigger.slots)
         return STATUS_NO_MEMORY;
     for (uint64_t i = 0; i < set->capacity; i++)
-        if (!is_free(&set->slots[i]))
+        if (!idset_is_free(&set->slots[i]))
             bigger.slots[find(&bigger, set->slots[i].id)] = set->slots[i];
     free(set->slots);
     *set = bigger;
@@ -61,7 +56,8 @@ enum status idset_add(struct idset *set, struct hash128 id, uint64_t content)
             return status;
     }
     uint64_t position = find(set, id);
-    assert(is_free(&set->slots[position]));
-    set->slots[position] = (struct idset_slot){id, content, ++set->count};
+    assert(idset_is_free(&set->slots[position]));
+    set->slots[position] = (struct idset_slot){id, content};
+    set->count++;
     return STATUS_OK;
 }

@@ -1,7 +1,9 @@
-/* Ids of events that have no window: each counts once. Open addressing, 32 bytes a slot. Keyed
- * 128-bit hashes stand for (source, id). */
+/* Ids of events that have no window: each counts once. Open addressing, 24 bytes a slot, three
+ * quarters of them used at most. Keyed 128-bit hashes stand for (source, id). */
 #ifndef RATEL_MEDIATE_IDSET_H
 #define RATEL_MEDIATE_IDSET_H
+
+#include <stdbool.h>
 
 #include "base/hash.h"
 #include "base/status.h"
@@ -9,8 +11,12 @@
 struct idset_slot {
     struct hash128 id; /* both 0: free */
     uint64_t content;  /* hash of series, time and quantity */
-    uint64_t order;    /* 1, 2, ... in order of arrival: what a checkpoint has not seen yet */
 };
+
+static inline bool idset_is_free(const struct idset_slot *slot)
+{
+    return slot->id.low == 0 && slot->id.high == 0;
+}
 
 struct idset {
     struct idset_slot *slots;

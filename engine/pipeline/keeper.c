@@ -1,5 +1,6 @@
 /* The keeper: the thread that called pipeline_run. Keeps what could not be understood, tells what
  * is acknowledged, watches budgets. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "pipeline/pipeline_private.h"
@@ -7,47 +8,147 @@
 #define KEEPER_NAP_NS  (5 * 1000000) /* it is woken for what is urgent */
 #define WATCH_EVERY_NS ((int64_t)100 * 1000000)
 
-struct keeper {
-    struct pipeline *pipeline;
-    struct trouble_block *held[PIPELINE_LANES_MAX]; /* by lane: taken, its window not yet due */
-    bool dirty;                                     /* quarantine has what is not durable */
-    uint64_t acknowledged;                          /* window */
-    int64_t watched;                                /* park_now of the last look at budgets */
+/* A record for quarantine whose window is not through yet: struct trouble, reason and raw bytes lie
+ * at `at` in the keeper's bytes. */
+struct held {
+    uint64_t window;
+    uint64_t offset; /* in the stream */
+    struct slice file;
+    size_t at;
 };
 
-static enum status keep(struct keeper *keeper, const struct trouble_block *block,
+struct keeper {
+    struct pipeline *pipeline;
+    struct held *held;
+    uint32_t held_count, held_capacity;
+    struct packer bytes;   /* of what is held */
+    struct packer spare;   /* empty: where the rest goes once some of it is kept */
+    bool dirty;            /* quarantine has what is not durable */
+    uint64_t acknowledged; /* window */
+    int64_t watched;       /* park_now of the last look at budgets */
+};
+
+/* ---- quarantine
+ * --------------------------------------------------------------------------------------------------
+ * Lanes and shards find what cannot be kept or counted, each when it comes to it. The keeper takes it
+ * at once, so that nobody waits for another, and keeps it when its window is through, in the order
+ * of the input: quarantine does not depend on timing. What is held is part of windows whose bytes
+ * are still in use, so there is a bound. */
+
+static enum status out_of_memory(struct error *error)
+{
+    return error_set(error, STATUS_NO_MEMORY, "out of memory");
+}
+
+/* Returns the bytes that the record takes. */
+static size_t trouble_bytes(const char *at, struct trouble *ret)
+{
+    memcpy(ret, at, sizeof(*ret));
+    return sizeof(*ret) + ret->reason_length + ret->raw_length;
+}
+
+static enum status hold(struct keeper *keeper, const struct trouble_block *block,
                         struct error *error)
 {
-    const struct pipeline_options *options = &keeper->pipeline->options;
-    const char *at = block->bytes.data;
+    size_t at = keeper->bytes.length;
+    uint32_t count = keeper->held_count + block->count;
+    if (count > keeper->held_capacity) {
+        uint32_t capacity = count < 1024 ? 1024 : count * 2;
+        struct held *grown = realloc(keeper->held, capacity * sizeof(*grown));
+        if (!grown)
+            return out_of_memory(error);
+        keeper->held = grown;
+        keeper->held_capacity = capacity;
+    }
+    pack_bytes(&keeper->bytes, block->bytes.data, block->bytes.length);
+    if (keeper->bytes.failed)
+        return out_of_memory(error);
     for (uint32_t i = 0; i < block->count; i++) {
         struct trouble trouble;
-        memcpy(&trouble, at, sizeof(trouble));
-        at += sizeof(trouble);
-        struct quarantine_entry entry = {
-            .form = (enum record_form)trouble.form,
-            .at = options->clock->now(options->clock),
-            .source = options->source,
-            .file = block->file,
-            .offset = trouble.offset,
-            .line = trouble.line,
-            .reason = slice_of(at, trouble.reason_length),
-            .raw = slice_of(at + trouble.reason_length, trouble.raw_length),
-        };
-        at += trouble.reason_length + trouble.raw_length;
-        if (entry.raw.length > RECORD_BYTES_MAX) /* CSV: the header row stands before the row */
-            entry.raw.length = RECORD_BYTES_MAX;
-        bool added = false;
-        enum status status;
-        do
-            status = quarantine_add(options->quarantine, &entry, &added, error);
-        while (status == STATUS_NO_SPACE && room_wait(&keeper->pipeline->room, error));
+        size_t length = trouble_bytes(keeper->bytes.data + at, &trouble);
+        keeper->held[keeper->held_count++] =
+            (struct held){block->number, trouble.offset, block->file, at};
+        at += length;
+    }
+    assert(at == keeper->bytes.length);
+    return STATUS_OK;
+}
+
+static enum status keep(struct keeper *keeper, const struct held *held, struct error *error)
+{
+    const struct pipeline_options *options = &keeper->pipeline->options;
+    const char *at = keeper->bytes.data + held->at;
+    struct trouble trouble;
+    (void)trouble_bytes(at, &trouble);
+    at += sizeof(trouble);
+    struct quarantine_entry entry = {
+        .form = (enum record_form)trouble.form,
+        .at = options->clock->now(options->clock),
+        .source = options->source,
+        .file = held->file,
+        .offset = trouble.offset,
+        .line = trouble.line,
+        .reason = slice_of(at, trouble.reason_length),
+        .raw = slice_of(at + trouble.reason_length, trouble.raw_length),
+    };
+    if (entry.raw.length > RECORD_BYTES_MAX) /* CSV: the header row stands before the row */
+        entry.raw.length = RECORD_BYTES_MAX;
+    bool added = false;
+    enum status status;
+    do
+        status = quarantine_add(options->quarantine, &entry, &added, error);
+    while (status == STATUS_NO_SPACE && room_wait(&keeper->pipeline->room, error));
+    keeper->dirty |= added;
+    return status;
+}
+
+/* In the order of the input. No two records of a window lie at the same place. */
+static int compare_held(const void *left, const void *right)
+{
+    const struct held *a = left, *b = right;
+    if (a->window != b->window)
+        return a->window < b->window ? -1 : 1;
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    return (a->at > b->at) - (a->at < b->at);
+}
+
+/* The first `count` of what is held are kept. */
+static enum status forget(struct keeper *keeper, uint32_t count, struct error *error)
+{
+    pack_reset(&keeper->spare);
+    for (uint32_t i = count; i < keeper->held_count; i++) {
+        struct held held = keeper->held[i];
+        struct trouble trouble;
+        const char *from = keeper->bytes.data + held.at;
+        held.at = keeper->spare.length;
+        pack_bytes(&keeper->spare, from, trouble_bytes(from, &trouble));
+        keeper->held[i - count] = held;
+    }
+    if (keeper->spare.failed)
+        return out_of_memory(error);
+    keeper->held_count -= count;
+    struct packer rest = keeper->spare;
+    keeper->spare = keeper->bytes;
+    keeper->bytes = rest;
+    return STATUS_OK;
+}
+
+/* Keeps what belongs to the windows up to this one: all of them are through. */
+static enum status keep_until(struct keeper *keeper, uint64_t until, struct error *error)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < keeper->held_count; i++)
+        count += keeper->held[i].window <= until;
+    if (count == 0)
+        return STATUS_OK;
+    qsort(keeper->held, keeper->held_count, sizeof(*keeper->held), compare_held);
+    for (uint32_t i = 0; i < count; i++) {
+        enum status status = keep(keeper, &keeper->held[i], error);
         if (status != STATUS_OK)
             return status;
-        keeper->dirty |= added;
     }
-    assert(at == block->bytes.data + block->bytes.length);
-    return STATUS_OK;
+    return forget(keeper, count, error);
 }
 
 /* All lanes are done with the windows up to this one, and what they found is in their rings. */
@@ -70,60 +171,48 @@ static void give_back(struct way *way, struct parker *parker, struct trouble_blo
     park_wake(parker);
 }
 
-/* The lanes' records in the order of their windows, so that quarantine does not depend on timing. */
-static enum status keep_lanes(struct keeper *keeper, uint64_t until, struct error *error)
+static enum status take(struct keeper *keeper, struct way *way, struct parker *parker,
+                        struct error *error)
 {
-    struct pipeline *pipeline = keeper->pipeline;
-    for (;;) {
-        struct lane *next = NULL;
-        for (uint32_t i = 0; i < pipeline->options.lanes; i++) {
-            struct lane *lane = &pipeline->lanes[i];
-            if (!keeper->held[i])
-                keeper->held[i] = ring_pop(lane->to_keeper.there);
-            if (keeper->held[i] &&
-                (!next || keeper->held[i]->number < keeper->held[next->index]->number))
-                next = lane;
-        }
-        /* A block of a later window may be taken early when its lane would wait for room and no
-         * earlier window is at work: the lane that works on the first one. */
-        if (!next || keeper->held[next->index]->number > until + 1)
-            return STATUS_OK;
-        struct trouble_block *block = keeper->held[next->index];
-        enum status status = keep(keeper, block, error);
-        if (status != STATUS_OK)
-            return status;
-        keeper->held[next->index] = NULL;
-        give_back(&next->to_keeper, &next->parker, block);
+    enum status status = STATUS_OK;
+    for (struct trouble_block *block;
+         status == STATUS_OK && (block = ring_pop(way->there)) != NULL;) {
+        status = hold(keeper, block, error);
+        give_back(way, parker, block);
     }
+    return status;
 }
 
-static enum status keep_shards(struct keeper *keeper, struct error *error)
+static enum status take_shards(struct keeper *keeper, struct error *error)
 {
     struct pipeline *pipeline = keeper->pipeline;
-    for (uint32_t i = 0; i < pipeline->shard_count; i++) {
-        struct shard *shard = &pipeline->shards[i];
-        for (struct trouble_block *block; (block = ring_pop(shard->to_keeper.there)) != NULL;) {
-            enum status status = keep(keeper, block, error);
-            if (status != STATUS_OK)
-                return status;
-            give_back(&shard->to_keeper, &shard->parker, block);
-        }
-    }
-    return STATUS_OK;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < pipeline->shard_count && status == STATUS_OK; i++)
+        status = take(keeper, &pipeline->shards[i].to_keeper, &pipeline->shards[i].parker, error);
+    return status;
+}
+
+static enum status take_all(struct keeper *keeper, struct error *error)
+{
+    struct pipeline *pipeline = keeper->pipeline;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < pipeline->options.lanes && status == STATUS_OK; i++)
+        status = take(keeper, &pipeline->lanes[i].to_keeper, &pipeline->lanes[i].parker, error);
+    return status == STATUS_OK ? take_shards(keeper, error) : status;
 }
 
 /* Everything that the windows up to `kept` had for quarantine is durable (P-5): they are counted before the rings are emptied. */
 static enum status keep_all(struct keeper *keeper, struct error *error)
 {
     struct pipeline *pipeline = keeper->pipeline;
-    uint64_t until = handed_over(pipeline), kept = until;
+    uint64_t kept = handed_over(pipeline);
     for (uint32_t i = 0; i < pipeline->shard_count; i++) {
         uint64_t done = atomic_load_explicit(&pipeline->shards[i].done, memory_order_acquire);
         kept = done < kept ? done : kept;
     }
-    enum status status = keep_lanes(keeper, until, error);
+    enum status status = take_all(keeper, error);
     if (status == STATUS_OK)
-        status = keep_shards(keeper, error);
+        status = keep_until(keeper, kept, error);
     if (status == STATUS_OK && keeper->dirty)
         status = quarantine_sync(pipeline->options.quarantine, error);
     if (status != STATUS_OK)
@@ -131,6 +220,19 @@ static enum status keep_all(struct keeper *keeper, struct error *error)
     keeper->dirty = false;
     atomic_store_explicit(&pipeline->kept, kept, memory_order_release);
     return STATUS_OK;
+}
+
+/* ---- acknowledging
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* Every shard is done with the window, and none of them with the one that takes its place: that one
+ * is numbered after this one has been acknowledged (P-7). */
+void pipeline_counts(const struct pipeline *pipeline, uint64_t window, struct ingest_counts *ret)
+{
+    *ret = (struct ingest_counts){0};
+    for (uint32_t i = 0; window > 0 && i < pipeline->shard_count; i++)
+        counts_add(ret, &pipeline->shards[i].counts_at[window % POSITIONS]);
 }
 
 static void progress_of(const struct pipeline *pipeline, uint64_t window,
@@ -141,15 +243,7 @@ static void progress_of(const struct pipeline *pipeline, uint64_t window,
                                       .position = position->position,
                                       .window = window,
                                       .filled = position->filled};
-    for (uint32_t i = 0; i < pipeline->shard_count; i++) {
-        const struct shard *shard = &pipeline->shards[i];
-        ret->counts.read += atomic_load_explicit(&shard->read, memory_order_relaxed);
-        ret->counts.accepted += atomic_load_explicit(&shard->accepted, memory_order_relaxed);
-        ret->counts.duplicate += atomic_load_explicit(&shard->duplicate, memory_order_relaxed);
-        ret->counts.conflict += atomic_load_explicit(&shard->conflict, memory_order_relaxed);
-        ret->counts.ignored += atomic_load_explicit(&shard->ignored, memory_order_relaxed);
-        ret->counts.quarantined += atomic_load_explicit(&shard->quarantined, memory_order_relaxed);
-    }
+    pipeline_counts(pipeline, window, &ret->counts);
 }
 
 static void wake_lanes(struct pipeline *pipeline)
@@ -234,10 +328,10 @@ static enum status watch(struct keeper *keeper, struct error *error)
     for (uint32_t i = 0; i < pipeline->shard_count; i++)
         park_wake(&pipeline->shards[i].parker);
     /* A shard that has much to quarantine waits for its blocks first. */
-    enum status status = keep_shards(keeper, error);
+    enum status status = take_shards(keeper, error);
     while (status == STATUS_OK && !all_rest(pipeline)) {
         (void)park_until(&pipeline->keeper, all_rest_or_trouble, pipeline, PARK_FOREVER);
-        status = keep_shards(keeper, error);
+        status = take_shards(keeper, error);
     }
     if (status == STATUS_OK && !pipeline_failed(pipeline))
         status = watch_budgets(pipeline, error);
@@ -287,6 +381,8 @@ enum status keeper_main(struct pipeline *pipeline, struct error *error)
 {
     struct keeper keeper = {.pipeline = pipeline, .watched = park_now()};
     enum status status = STATUS_OK;
+    pack_init(&keeper.bytes);
+    pack_init(&keeper.spare);
     while (status == STATUS_OK && !pipeline_failed(pipeline)) {
         bool last = all_finished(pipeline);
         status = tend(&keeper, error);
@@ -298,5 +394,8 @@ enum status keeper_main(struct pipeline *pipeline, struct error *error)
         else
             (void)park_sleep(&pipeline->keeper, park_now() + KEEPER_NAP_NS);
     }
+    free(keeper.held);
+    pack_fini(&keeper.bytes);
+    pack_fini(&keeper.spare);
     return status;
 }

@@ -251,21 +251,6 @@ static enum status start(struct pipeline *pipeline, uint32_t *ret_lanes, uint32_
     return STATUS_OK;
 }
 
-static void sum_counts(const struct pipeline *pipeline, struct ingest_counts *ret)
-{
-    *ret = (struct ingest_counts){0};
-    for (uint32_t i = 0; i < pipeline->shard_count; i++) {
-        const struct shard *shard = &pipeline->shards[i];
-        struct ingest_counts counts = {.read = shard->read,
-                                       .accepted = shard->accepted,
-                                       .duplicate = shard->duplicate,
-                                       .conflict = shard->conflict,
-                                       .ignored = shard->ignored,
-                                       .quarantined = shard->quarantined};
-        counts_add(ret, &counts);
-    }
-}
-
 /* The threads that were started have come to their ends, in whatever way. */
 static void join(struct pipeline *pipeline, uint32_t lanes, uint32_t shards)
 {
@@ -290,9 +275,12 @@ static enum status remember_position(struct pipeline *pipeline, struct error *er
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < pipeline->shard_count && status == STATUS_OK; i++) {
         struct ledger *ledger = pipeline->shards[i].ledger;
-        status = ledger_commit_position(ledger, &position, error);
-        if (status == STATUS_OK)
-            status = ledger_checkpoint(ledger, error);
+        do {
+            status = ledger_commit_position(ledger, &position, error);
+            if (status == STATUS_OK)
+                status = ledger_checkpoint(ledger, error);
+        } while (status == STATUS_NO_SPACE && room_wait(&pipeline->room, error));
+        room_check(&pipeline->room);
     }
     return status;
 }
@@ -336,7 +324,7 @@ enum status pipeline_run(const struct pipeline_options *options, struct ingest_c
     if (status == STATUS_OK && options->remembers)
         status = remember_position(pipeline, error);
     if (pipeline->shards)
-        sum_counts(pipeline, ret_counts);
+        pipeline_counts(pipeline, pipeline->settled, ret_counts);
     take_down(pipeline);
     free(pipeline);
     return status;

@@ -89,7 +89,7 @@ struct pipeline_progress {
     uint64_t position;
     uint64_t window;
     int64_t filled;              /* park_now() when the window was read */
-    struct ingest_counts counts; /* of everything that is committed */
+    struct ingest_counts counts; /* of all windows up to this one, and of nothing behind it */
 };
 
 /* Where new prices come from while events are counted. Called by the keeper. */
@@ -130,8 +130,8 @@ struct pipeline_options {
 };
 
 /* Runs until the input has ended and everything is durable and in a checkpoint, or something
- * failed; then only what was acknowledged is certain. Errors: the input's; IO, NO_SPACE, NO_MEMORY;
- * AGAIN never. */
+ * failed; then only what was acknowledged is certain, and counted. Errors: the input's; IO,
+ * NO_SPACE, NO_MEMORY; AGAIN never. */
 MUST_USE enum status pipeline_run(const struct pipeline_options *options,
                                   struct ingest_counts *ret_counts, struct error *error);
 

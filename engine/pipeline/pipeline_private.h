@@ -140,6 +140,8 @@ struct shard {
     struct trouble_block *trouble;
     struct trouble_block troubles[TROUBLES_PER_WAY];
     struct ingest_counts counts; /* since the last commit */
+    struct ingest_counts committed; /* all before */
+    struct ingest_counts counts_at[POSITIONS]; /* of all windows up to one, by its number; there when `done` says so */
     int64_t pending_since;       /* park_now of the oldest pending event's block; 0: none */
     int64_t napped;              /* park_now when it began to wait for a block; 0: it has had one */
     uint64_t checkpointed;       /* event count at the last checkpoint */
@@ -156,7 +158,6 @@ struct shard {
     _Atomic bool finished;
     _Atomic bool touched;     /* budgets are to be looked at */
     _Atomic uint64_t adopted; /* generation of the prices that it counts under */
-    _Atomic uint64_t read, accepted, duplicate, conflict, ignored, quarantined; /* for progress */
 
     /* by the shard, before it submits a frame: the window that is durable with it, by sequence */
     _Atomic uint64_t windows[FRAMES_KEPT] __attribute__((aligned(64)));
@@ -225,6 +226,8 @@ void *shard_main(void *argument);
 void shard_frame_durable(struct shard *shard, uint64_t sequence);
 /* Looks at the budgets that were touched. Nothing moves meanwhile. */
 MUST_USE enum status watch_budgets(struct pipeline *pipeline, struct error *error);
+/* What came of the windows up to one that was acknowledged last or is being acknowledged; 0: nothing. */
+void pipeline_counts(const struct pipeline *pipeline, uint64_t window, struct ingest_counts *ret);
 /* Runs until all shards have finished. */
 enum status keeper_main(struct pipeline *pipeline, struct error *error);
 

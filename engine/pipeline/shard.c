@@ -152,15 +152,11 @@ static enum status apply_block(struct shard *shard, const struct block *block, s
  * --------------------------------------------------------------------------------------------------
  */
 
-static void publish_counts(struct shard *shard)
+/* The ledger has them. */
+static void forget_counts(struct shard *shard)
 {
-    const struct ingest_counts *counts = &shard->counts;
-    atomic_fetch_add_explicit(&shard->read, counts->read, memory_order_relaxed);
-    atomic_fetch_add_explicit(&shard->accepted, counts->accepted, memory_order_relaxed);
-    atomic_fetch_add_explicit(&shard->duplicate, counts->duplicate, memory_order_relaxed);
-    atomic_fetch_add_explicit(&shard->conflict, counts->conflict, memory_order_relaxed);
-    atomic_fetch_add_explicit(&shard->ignored, counts->ignored, memory_order_relaxed);
-    atomic_fetch_add_explicit(&shard->quarantined, counts->quarantined, memory_order_relaxed);
+    counts_add(&shard->committed, &shard->counts);
+    shard->counts = (struct ingest_counts){0};
 }
 
 /* Where the source may go on after a crash: no further than this shard and the quarantine are (P-6). */
@@ -223,8 +219,7 @@ static enum status commit(struct shard *shard, struct error *error)
     enum status status = ledger_seal(shard->ledger, &position, &sealed, error);
     if (status != STATUS_OK)
         return status;
-    publish_counts(shard);
-    shard->counts = (struct ingest_counts){0};
+    forget_counts(shard);
     shard->pending_since = 0;
     if (!sealed)
         return STATUS_OK;
@@ -290,8 +285,9 @@ static enum status commit_if_due(struct shard *shard, struct error *error)
     if (!due)
         return STATUS_OK;
     bool checkpoint_due =
-        options->checkpoint_events &&
-        shard->ledger->event_count - shard->checkpointed >= options->checkpoint_events;
+        ids_due(&shard->ledger->ids) ||
+        (options->checkpoint_events &&
+         shard->ledger->event_count - shard->checkpointed >= options->checkpoint_events);
     if (!checkpoint_due)
         return commit(shard, error);
     enum status status = commit_and_wait(shard, error);
@@ -437,11 +433,13 @@ static void free_window(const struct pipeline *pipeline, struct lane *lane)
 
 static void end_window(struct shard *shard, const struct block *block)
 {
+    struct ingest_counts *counts = &shard->counts_at[block->number % POSITIONS];
+    *counts = shard->committed;
+    counts_add(counts, &shard->counts);
     atomic_store_explicit(&shard->done, block->number, memory_order_release);
     if (!ledger_commit_needed(shard->ledger)) { /* counts alone need no frame */
-        publish_counts(shard);
         ledger_count(shard->ledger, &shard->counts);
-        shard->counts = (struct ingest_counts){0};
+        forget_counts(shard);
     }
     free_window(shard->pipeline, shard->lane);
     shard->lane = NULL;

@@ -190,6 +190,15 @@ same "$(wc -l <out)" 2 "one row and its heading"
 says out '^id,state,reason,source,file,line,offset,form,at,bytes$'
 says out '^1,open,meter has a blank or a control character in its name: write it as one word,[^,]*,quarantined.json,1,0,json,2[^,]*Z,[0-9]*$'
 expect 0 "$ratel" verify
+echo "load: what is there is rated again, and how long it took is told"
+cp -r ratel-data rerated-data
+printf '{"id":"r%d","account":"a1","meter":"network.sent","quantity":"1","time":"2026-10-05T00:00:00Z"}\n' 1 2 3 >rerated.json
+expect 0 "$ratel" ingest --data rerated-data rerated.json
+sed -e 's/0\.094/0.096/' card.yaml >card3.yaml
+expect 0 "$ratel" load --data rerated-data --output json card3.yaml
+json '.stored == 1 and .rerated.events == 3 and .rerated.pass_us >= 0 and .rerated.durable_us >= .rerated.pass_us'
+expect 0 "$ratel" load --data rerated-data --output json card3.yaml accounts.yaml
+json 'has("rerated") | not'
 cp -r ratel-data damaged-data
 segment=$(ls damaged-data/quarantine/*.seg)
 expect 0 "$ratel" quarantine list --data damaged-data

@@ -26,6 +26,9 @@ facts = json.load(open("facts"))
 assert facts["skipped"] == {}, facts["skipped"]
 assert sorted(facts["lines_compared"]) == ["columns", "json", "rerate"] and min(facts["lines_compared"].values()) > 200, facts["lines_compared"]
 assert all({"ratel", "sqlite"} == set(rows) for rows in facts["jobs"].values())
+rerate = facts["jobs"]["rerate"]
+assert 0 < rerate["ratel"]["pass_seconds"] <= rerate["ratel"]["durable_seconds"] <= rerate["ratel"]["seconds"], rerate
+assert rerate["sqlite"]["pass_seconds"] == rerate["sqlite"]["steps"]["group"], rerate
 rows = open("kept/sqlite.result").read().splitlines()
 right = comparison.read_result("kept/sqlite.result", "kept/card1")
 assert comparison.difference(right, comparison.read_spend("kept/ratel.result")) is None
@@ -49,6 +52,18 @@ peers/run --build "$build" --records 20000 --rounds 1 --only sqlite --jobs json 
     echo "FAILED: a wrong result does not void the comparison" >&2
     exit 1
 }
+# A peer that cannot go on is left out with its reason, and the others are told.
+sed -i 's/^    connection = sqlite3.connect(database)/    raise SystemExit("no more")/' peers/sqlite_peer.py
+peers/run --build "$build" --records 20000 --rounds 2 --only sqlite --jobs rerate --markdown >out 2>err || {
+    cat err >&2
+    exit 1
+}
+grep -q '^Skipped: sqlite, from round 1, json on: .*no more' out
+grep -q '^| ratel | its own store | [0-9.]* | [0-9.]* - [0-9.]* | [0-9,]* |  | [0-9.]* |  |$' out
+if grep -q '^| sqlite' out; then
+    echo "FAILED: a peer that did not run is in the table" >&2
+    exit 1
+fi
 # The same digits twice, and other prices for the other card.
 "$build/bin/ratel-gen" --seed 1 --zones 10 --stable --projects 0 --series 6400 --accounts 200 --days 1 --form ndjson >sample
 "$source/bench/peers/make-card" --out again <sample

@@ -1,7 +1,8 @@
 #!/bin/sh
 # `ratel ingest --when-full wait`: a disk that becomes full holds the source back, says so once, and when there is room again the command goes on
-# and ends with 0 and what a run without trouble gives. First at any write that makes a file longer; then, where file systems can be mounted, with
-# a real one that is full: the journal's, the ledger's, the quarantine's, and everything's. A disk that is broken still stops the command.
+# and ends with 0 and what a run without trouble gives. First at any write that makes a file longer, from opening to the last checkpoint; then,
+# where file systems can be mounted, with a real one that is full, from the start and later: the journal's, the ledger's, the quarantine's, and
+# everything's. A disk that is broken still stops the command.
 # RATEL_LONG=1 takes every moment. $1: the build directory.
 . "$(dirname "$0")/faults.sh"
 make_cloud
@@ -9,32 +10,52 @@ export RATEL_DATA=data
 
 waiting() { [ "$(grep -c '^ratel: .*no room on the disk: waiting until there is' "$1")" -gt 0 ]; }
 
-patient() { "$ratel" ingest --when-full wait --batch 100 --output json second.ndjson third.ndjson; }
-
 # ---- any write that grows a file, refused twice in a row
 
 fresh base
-total=$(calls "$ratel" ingest --batch 100 --output json second.ndjson third.ndjson)
-waited=0 stopped=0
-for n in $(points "$total" "$(spread 40 12)"); do
-    fresh base
-    faulty RATEL_FAIL_AT="$n" RATEL_FAIL_FOR=2 RATEL_FAIL_GROWING=1 -- "$ratel" ingest --when-full wait --batch 100 --output json second.ndjson third.ndjson
-    [ -s fault ] || continue
-    if waiting err; then
-        waited=$((waited + 1))
-        [ "$code" -eq 0 ] || fail "call $n: it waited, and ended with $code"
-        grep -q '^ratel: there is room again: going on$' err || fail "call $n: it does not say that it goes on"
-    elif ! grep -q '/LOCK' fault; then
-        # What is opened before anything is read needs room from the start.
-        stopped=$((stopped + 1))
-        [ "$code" -eq 74 ] || fail "call $n: exit code $code, neither waited nor stopped"
-        run ingest
-        [ "$code" -eq 0 ] || fail "call $n: the second run ends with $code"
-    fi
-    same "call $n"
-done
-echo "refused twice: waited at $waited calls, stopped at $stopped"
-[ "$waited" -gt 3 ] || fail "almost no call met the waiting: $waited of $total"
+# refused_twice WHAT BASE WANTED COMMAND...: at about so many of the calls that the command makes. A pid without room in LOCK is not worth waiting for.
+refused_twice() {
+    what=$1 from=$2 wanted=$3 waited=0
+    shift 3
+    fresh "$from"
+    total=$(calls "$@")
+    for n in $(points "$total" "$wanted"); do
+        fresh "$from"
+        faulty RATEL_FAIL_AT="$n" RATEL_FAIL_FOR=2 RATEL_FAIL_GROWING=1 -- "$@"
+        [ -s fault ] || continue
+        [ "$code" -eq 0 ] || fail "$what, call $n: ended with $code"
+        if waiting err; then
+            waited=$((waited + 1))
+            grep -v 'a commit that was never finished' err >said || true
+            [ "$(wc -l <said)" -eq 2 ] || fail "$what, call $n: more is told than that it waits and goes on"
+            [ "$(tail -n 1 said)" = "ratel: there is room again: going on" ] || fail "$what, call $n: it does not say that it goes on"
+        else
+            grep -q '/LOCK' fault || fail "$what, call $n: refused without waiting"
+        fi
+        same "$what, call $n"
+    done
+    echo "$what: refused twice: waited at $waited of $total calls"
+    [ "$waited" -gt 3 ] || fail "$what: almost no call met the waiting: $waited of $total"
+}
+
+refused_twice "from a checkpoint" base "$(spread 40 12)" "$ratel" ingest --when-full wait --batch 100 --output json second.ndjson third.ndjson
+# Opening has to derive the ledger again, and to cut what a crash left unfinished.
+cp -a base torn
+rm -rf torn/shard-00/ledger/*
+printf 'unfinished' >>"$(ls torn/shard-00/journal/*.seg | tail -n 1)"
+refused_twice "from a torn journal" torn "$(spread 30 8)" "$ratel" ingest --when-full wait --batch 100 --output json second.ndjson third.ndjson
+# A stream leaves its position behind the last commit, and one more checkpoint.
+mv clean clean.files
+cat second.ndjson third.ndjson >stream.ndjson
+cat >streamed <<'END'
+exec "$0" ingest --when-full wait --batch 100 --stream feed - <stream.ndjson
+END
+fresh base
+run sh -c "$(cat streamed)" "$ratel"
+facts data
+mv facts clean
+refused_twice "a stream" base "$(spread 30 8)" sh -c "$(cat streamed)" "$ratel"
+mv clean.files clean
 
 # ---- broken is not full
 
@@ -147,5 +168,36 @@ for part in shard-00/journal shard-00/ledger quarantine .; do
     same "$part"
     off_disk
     echo "full $part: waited and went on"
+done
+
+# Full before anything is opened: the ledger is derived again on it, quarantine gets its first record.
+cat first.ndjson second.ndjson third.ndjson >all.ndjson
+for part in shard-00/ledger .; do
+    rm -rf data
+    if [ "$part" = . ]; then
+        mkdir data
+        mount -t tmpfs -o size=16m none data
+        mounted=$work/data
+        cp -a loaded/. data
+    else
+        cp -a loaded data
+        on_disk "$part"
+    fi
+    rm -rf data/shard-00/ledger/*
+    dd if=/dev/zero of="data/$part/filler" bs=4k 2>/dev/null || true
+    : >ingest-err
+    "$ratel" ingest --when-full wait --batch 100 --output json - <all.ndjson >ingested 2>ingest-err &
+    ingest=$!
+    await "$part: the message at the start" said_so
+    sleep 0.6 # tries again in vain
+    kill -0 "$ingest" 2>/dev/null || fail "$part: the command did not wait at the start: $(cat ingest-err)"
+    rm "data/$part/filler"
+    code=0
+    wait "$ingest" || code=$?
+    [ "$code" -eq 0 ] || fail "$part, at the start: the command ends with $code: $(cat ingest-err)"
+    tail -n 1 ingest-err | grep -q '^ratel: there is room again: going on$' || fail "$part, at the start: it does not say that it goes on: $(cat ingest-err)"
+    same "$part, at the start"
+    off_disk
+    echo "full $part from the start: waited and went on"
 done
 finish

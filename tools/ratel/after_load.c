@@ -1,3 +1,4 @@
+#include "base/park.h"
 #include "ratel/session.h"
 
 /* Opening for writing rates what was ingested under the documents loaded now and looks at the
@@ -15,11 +16,15 @@ enum status after_load(struct context *context, struct error *error)
         context->handed_to = holder;
         return STATUS_OK;
     }
+    int64_t begin = park_now();
     if (status == STATUS_OK)
         status = session_open(&session, context, LEDGER_WRITE, error);
     if (status != STATUS_OK)
         return status;
     status = ledgers_checkpoint(session.ledgers, error);
+    context->rerated.events = ledgers_event_count(session.ledgers);
+    context->rerated.pass_ns = ledgers_reprice_ns(session.ledgers);
+    context->rerated.durable_ns = park_now() - begin;
     session_close(&session);
     return status;
 }

@@ -54,14 +54,14 @@ static const struct card_charge charges[] = {
 };
 #define CHARGE_COUNT (sizeof(charges) / sizeof(charges[0]))
 
-struct ids {
+struct id_list {
     char items[PLACES_MAX][ID_LENGTH + 1];
     uint32_t count;
 };
 
 struct cloud_sample {
-    struct ids zones;
-    struct ids offerings[CHARGE_COUNT];
+    struct id_list zones;
+    struct id_list offerings[CHARGE_COUNT];
 };
 
 /* ---- the cloud's places
@@ -73,7 +73,7 @@ static int compare_ids(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static void ids_add(struct ids *ids, const char *id)
+static void id_list_add(struct id_list *ids, const char *id)
 {
     char text[ID_LENGTH + 1];
     memcpy(text, id, ID_LENGTH);
@@ -94,11 +94,11 @@ static void sample_line(struct cloud_sample *sample, const char *line)
     const char *offering = strstr(line, offering_key);
     if (!zone || !type)
         return;
-    ids_add(&sample->zones, zone + sizeof(zone_key) - 1);
+    id_list_add(&sample->zones, zone + sizeof(zone_key) - 1);
     unsigned long number = strtoul(type + sizeof(type_key) - 1, NULL, 10);
     for (size_t i = 0; i < CHARGE_COUNT && offering; i++)
         if (charges[i].usage_type == number && charges[i].by_offering)
-            ids_add(&sample->offerings[i], offering + sizeof(offering_key) - 1);
+            id_list_add(&sample->offerings[i], offering + sizeof(offering_key) - 1);
 }
 
 static enum status take_sample(struct bench *bench, struct cloud_sample *sample,
@@ -180,7 +180,7 @@ static void write_charge(FILE *out, const struct cloud_sample *sample, size_t nu
     if (charge->times)
         fprintf(out, "    times: %s\n", charge->times);
     fprintf(out, "    prices:\n");
-    const struct ids *offerings = &sample->offerings[number];
+    const struct id_list *offerings = &sample->offerings[number];
     for (uint32_t z = 0; z < sample->zones.count; z++) {
         const char *zone = sample->zones.items[z];
         for (uint32_t o = 0; charge->by_offering && o < offerings->count; o++) {

@@ -70,7 +70,7 @@ enum status context_arguments(struct context *context, struct arguments argument
     return read_clock(context, error);
 }
 
-void context_fini(struct context *context)
+void context_close(struct context *context)
 {
     if (context->book)
         book_close(context->book);
@@ -78,6 +78,11 @@ void context_fini(struct context *context)
         datadir_close(context->datadir);
     context->book = NULL;
     context->datadir = NULL;
+}
+
+void context_fini(struct context *context)
+{
+    context_close(context);
     arena_fini(&context->arena);
 }
 

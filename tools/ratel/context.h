@@ -29,6 +29,11 @@ struct context {
                       with the status's code */
     bool handed_over; /* by after_load, to the ingest that runs as process `handed_to` */
     uint64_t handed_to;
+    struct { /* by after_load, when other prices took effect: what was counted again, and how long
+                it took: the pass over the journals; that, opening and the checkpoint */
+        uint64_t events;
+        int64_t pass_ns, durable_ns;
+    } rerated;
     struct arena arena; /* lives as long as the command */
 
     /* Open between context_open and the end of the command; NULL before. */
@@ -43,6 +48,8 @@ void context_init(struct context *context, FILE *out, FILE *err);
 MUST_USE enum status context_arguments(struct context *context, struct arguments arguments,
                                        struct error *error);
 void context_fini(struct context *context);
+/* What context_open opened, also where it failed half-way; it may be opened again. */
+void context_close(struct context *context);
 
 /* Opens the data directory and the book. The locks of `mode` are held to the end of the command.
  * Errors: NOT_FOUND (no data directory), LOCKED, PERMISSION and the like, with a text. */

@@ -65,7 +65,13 @@ static enum status wait_for_book(struct context *context, struct error *error)
     }
 }
 
-enum status session_catch_up(struct session *session, struct error *error)
+static bool may_try_again(const struct space *space, enum status status, const struct error *error)
+{
+    return status == STATUS_NO_SPACE && space && space->wait(space->context, error);
+}
+
+enum status session_catch_up(struct session *session, const struct space *space,
+                             struct error *error)
 {
     struct snapshot *fresh = NULL;
     assert(session->alerts);
@@ -76,9 +82,16 @@ enum status session_catch_up(struct session *session, struct error *error)
         return status;
     struct snapshot *old = session->snapshot;
     session->snapshot = fresh;
-    status = ledgers_adopt(session->ledgers, fresh, error);
+    do
+        status = ledgers_adopt(session->ledgers, fresh, error);
+    while (may_try_again(space, status, error));
     snapshot_free(old);
-    return status == STATUS_OK ? ledgers_checkpoint(session->ledgers, error) : status;
+    if (status != STATUS_OK)
+        return status;
+    do
+        status = ledgers_checkpoint(session->ledgers, error);
+    while (may_try_again(space, status, error));
+    return status;
 }
 
 enum status session_account(const struct session *session, const char *word, uint32_t *ret,

@@ -7,6 +7,7 @@
 #include "account/spend.h"
 #include "engine/alerts.h"
 #include "ratel/context.h"
+#include "store/space.h"
 
 struct session {
     struct context *context;
@@ -28,8 +29,9 @@ MUST_USE enum status session_news(struct session *session, struct snapshot **ret
                                   struct error *error);
 /* Brings the ledgers under what was loaded since, with a checkpoint, and keeps LOCK.book from then
  * on: nothing is loaded any more that the ledgers do not follow. Waits for who holds it, and says
- * so. */
-MUST_USE enum status session_catch_up(struct session *session, struct error *error);
+ * so. `space` is asked on a full disk whether to go on; NULL: no. */
+MUST_USE enum status session_catch_up(struct session *session, const struct space *space,
+                                      struct error *error);
 
 /* The account that a word of the command line means: its id, or its name where that is unique.
  * Errors: NOT_FOUND. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -22,6 +23,8 @@ struct job {
     struct pipeline_options options;
     struct ingest_counts counts;
     FILE *durable; /* --durable-fd, or NULL */
+    struct space space; /* for what is written before the pipeline runs, and after it */
+    bool waits;         /* it was asked, and has not been told of room since */
 };
 
 static uint64_t files_bytes(const struct context *context)
@@ -101,6 +104,27 @@ static void tell_full(void *context, const struct error *error)
     fflush(err);
 }
 
+/* On the thread of the command, as the pipeline's threads do it on theirs. */
+static bool wait_for_room(void *context, const struct error *error)
+{
+    const struct timespec pause = {.tv_nsec = (long)PIPELINE_RETRY_MS * 1000000};
+    struct job *job = context;
+    if (!job->options.wait_for_space)
+        return false;
+    if (!job->waits)
+        tell_full(job->context->err, error);
+    job->waits = true;
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+static void go_on(struct job *job)
+{
+    if (job->waits)
+        tell_full(job->context->err, NULL);
+    job->waits = false;
+}
+
 static enum status read_options(struct job *job, struct error *error)
 {
     struct context *context = job->context;
@@ -139,28 +163,43 @@ static enum status read_options(struct job *job, struct error *error)
     return STATUS_OK;
 }
 
+/* Without LOCK.book: documents may be loaded meanwhile. Nothing stays open after a failure. */
+static enum status open_once(struct job *job, struct error *error)
+{
+    struct context *context = job->context;
+    char path[DATADIR_PATH_BYTES];
+    enum status status = context_open(context, DATADIR_WRITE_LEDGERS, error);
+    if (status == STATUS_OK)
+        status = session_open(&job->session, context, LEDGER_WRITE, error);
+    if (status == STATUS_OK) {
+        datadir_path(context->datadir, "quarantine", path);
+        status = quarantine_open(path, true, &job->quarantine, error);
+    }
+    if (status != STATUS_OK) {
+        session_close(&job->session);
+        context_close(context);
+    }
+    return status;
+}
+
 static enum status open_job(struct job *job, struct error *error)
 {
     struct context *context = job->context;
     enum status status = read_options(job, error);
-    /* Without LOCK.book: documents may be loaded meanwhile. */
-    if (status == STATUS_OK)
-        status = context_open(context, DATADIR_WRITE_LEDGERS, error);
-    if (status == STATUS_OK)
-        status = session_open(&job->session, context, LEDGER_WRITE, error);
     if (status != STATUS_OK)
         return status;
+    do
+        status = open_once(job, error);
+    while (status == STATUS_NO_SPACE && wait_for_room(job, error));
+    if (status != STATUS_OK)
+        return status;
+    go_on(job);
     uint64_t cut_bytes = ledgers_cut_bytes(job->session.ledgers);
     if (cut_bytes)
         fprintf(context->err,
                 "ratel: %llu bytes of a commit that was never finished are cut from the journal: "
                 "its records come with this ingest\n",
                 (unsigned long long)cut_bytes);
-    char path[DATADIR_PATH_BYTES];
-    datadir_path(context->datadir, "quarantine", path);
-    status = quarantine_open(path, true, &job->quarantine, error);
-    if (status != STATUS_OK)
-        return status;
     if (intake_init(&job->intake, job->options.lanes + job->session.ledgers->count) != STATUS_OK)
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
     job->intake.paths = (const char *const *)context->arguments.words;
@@ -191,7 +230,7 @@ static enum status open_job(struct job *job, struct error *error)
 static enum status run(struct context *context, struct error *error)
 {
     struct job *job = arena_alloc(&context->arena, sizeof(*job));
-    *job = (struct job){.context = context};
+    *job = (struct job){.context = context, .space = {job, wait_for_room}};
     enum status status = open_job(job, error);
     if (status == STATUS_OK) {
         progress_begin(&job->progress, context->err, context->progress, "ingest",
@@ -201,7 +240,9 @@ static enum status run(struct context *context, struct error *error)
         progress_end(&job->progress);
     }
     if (status == STATUS_OK)
-        status = session_catch_up(&job->session, error);
+        status = session_catch_up(&job->session, &job->space, error);
+    if (status == STATUS_OK)
+        go_on(job);
     if (status == STATUS_OK || job->counts.read > 0)
         show(context, job);
     if (status == STATUS_OK && job->intake.first_failure != STATUS_OK) {

@@ -27,6 +27,14 @@ static void show_json(struct context *context, const struct change *change,
         json_object_end(&json);
     }
     json_array_end(&json);
+    if (context->rerated.pass_ns) {
+        json_key(&json, "rerated");
+        json_object(&json);
+        json_key_integer(&json, "events", (int64_t)context->rerated.events);
+        json_key_integer(&json, "pass_us", context->rerated.pass_ns / 1000);
+        json_key_integer(&json, "durable_us", context->rerated.durable_ns / 1000);
+        json_object_end(&json);
+    }
     json_object_end(&json);
 }
 
@@ -107,7 +115,9 @@ const struct verb verb_load = {
         "same: the ingest takes them over within a second, which is told on standard error.\n\n"
         "A FILE of \"-\" is the standard input; files may be packed with gzip or zstd.\n\n"
         "JSON: {\"stored\": ..., \"unchanged\": ..., \"documents\": [{\"kind\": ..., \"title\": "
-        "..., \"status\": ...}]}, counted in documents.",
+        "..., \"status\": ...}]}, counted in documents. Where usage was rated again under other "
+        "prices, \"rerated\" tells how many events were, and the microseconds: \"pass_us\" of the "
+        "pass over all journals, \"durable_us\" with opening the ledgers and their checkpoint.",
     .examples =
         {{"ratel load cards.yaml accounts.yaml", "store two files, both or none"},
          {"curl -s https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml | ratel load -",

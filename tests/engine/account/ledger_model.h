@@ -423,7 +423,7 @@ static inline const char *model_compare(const struct model *model, const struct 
         different = "the number of series";
     if (!different && ledger->event_count != model->accepted_count)
         different = "the number of events";
-    if (!different && ledger->ids.count != ids)
+    if (!different && ids_count(&ledger->ids) != ids)
         different = "the number of ids";
     if (!different && ledger->conflict_count != model->conflict_count)
         different = "the number of conflicts";

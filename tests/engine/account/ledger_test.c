@@ -344,7 +344,7 @@ static void test_verify__tells_every_kind_of_difference(void **state)
     verify_compare(stored, derived, &arena, &report);
     assert_int_equal(report.difference_count, 0);
     assert_int_equal(report.events, model.accepted_count);
-    assert_true(report.buckets > 10 && stored->ids.count > 3 && stored->conflict_count > 3);
+    assert_true(report.buckets > 10 && ids_count(&stored->ids) > 3 && stored->conflict_count > 3);
 
     stored->buckets.items[5].quanta++;
     verify_compare(stored, derived, &arena, &report);
@@ -368,8 +368,8 @@ static void test_verify__tells_every_kind_of_difference(void **state)
     stored->conflicts[1].discarded = false;
     stored->conflicts[2].conflict.event.start--;
     for (uint64_t i = 0;; i++)
-        if (stored->ids.slots[i].order) {
-            stored->ids.slots[i].content++;
+        if (!idset_is_free(&stored->ids.recent.slots[i])) {
+            stored->ids.recent.slots[i].content++;
             break;
         }
     verify_compare(stored, derived, &arena, &report);

@@ -484,6 +484,7 @@ struct promise {
     uint64_t events[8];
     uint32_t conflicts[8];
     uint32_t quarantined;
+    struct ingest_counts counts;
 };
 
 static inline void script_ingest(const struct script *script, struct stage *stage,
@@ -519,6 +520,8 @@ static inline void script_ingest(const struct script *script, struct stage *stag
             promises[w].conflicts[i] = stage->ledgers->shards[i]->conflict_count;
         }
         promises[w].quarantined = quarantine_count(quarantine);
+        promises[w].counts = ingest.total;
+        counts_add(&promises[w].counts, &ingest.pending);
     }
     if (ingest_commit(&ingest, script->length, &error) != STATUS_OK)
         fail_msg("%s", error.text);
