@@ -1,6 +1,13 @@
 /* An append-only file of byte strings, each known by its offset: what is too big to keep in memory
  * for every series (definitions, old coverage) and can be derived again from the journal.
  *
+ * Nothing in it is ever replaced, so there is no garbage and nothing to compact: a series has one
+ * definition, and each page of old windows stays in its series' chain (W-3 in windows.c). It grows
+ * by 200 bytes a series and by at most 32 bytes a window, less than the journal, which has 32 bytes
+ * for each of them and is kept for good, too. Measured with a year of daily windows of 3,200 series:
+ * 3.0 KB a series, 7.7 bytes a window, a quarter of the journal; with all windows in random order
+ * 31 bytes a window. So 320,000 series take 1 GB a year, and HEAP_BYTES_MAX is 60 years away.
+ *
  * Nothing behind the length that a checkpoint names is trusted: opening for writing cuts it off and
  * replay appends it anew, so appending needs no sync. heap_sync comes before the checkpoint that
  * names the new length. Written strings are read through a mapping (cost: about a miss of the

@@ -37,7 +37,7 @@ bench --output json --intervals 1 --worst 3000 --flat 400000 >facts 2>err || {
     failed "bench ends with $?"
 }
 for key in json_bytes_per_second json_records_per_second msgpack_records_per_second rerate_events_per_second_core recover_events_per_second \
-    simdjson_bytes_per_second msgpackc_records_per_second bytes_per_series journal_bytes_per_event p99_durable_ms changing_bytes_per_second \
+    simdjson_bytes_per_second msgpackc_records_per_second bytes_per_series journal_bytes_per_event p99_durable_ms changing_bytes_per_second pages_bytes_per_second pages_records_per_second \
     json_one_core_records_per_second msgpack_one_core_records_per_second start_seconds p99_durable_ms_at_1_ms worst_json_records_per_second \
     worst_msgpack_records_per_second worst_start_seconds long_run_last_ns_per_event; do
     jq -e --arg key "$key" '.[$key] | type == "number" and . > 0' facts >/dev/null || failed "bench has no number $key"
@@ -50,7 +50,7 @@ done
 [ ! -e kept/data ] && [ ! -e kept/other ] || failed "bench leaves its data directories"
 find . -maxdepth 1 -name 'ratel-bench-*' | grep -q . && failed "bench leaves a temporary directory"
 
-parts="bare,one-core,changing,rerate,latency"
+parts="bare,one-core,changing,pages,rerate,latency"
 bench --skip "$parts" >table 2>err || failed "the table: bench ends with $?"
 grep -q '^json_records_per_second ' table && grep -q 'checks passed' table || failed "the table lacks its rows"
 grep -q simdjson table && failed "a part that was to be left out was not"
@@ -74,7 +74,7 @@ wrong_truth "a meter too few" "${account}s/\"vm.allocated\":{[^}]*},//" 'wrong r
 wrong_truth "a record too many" 's/"unique":\([0-9]*\)/"unique":\10/' 'wrong result: .* records were read'
 refused "an unknown part" 64 'there is no part' --skip bare,nothing
 refused "a series too few" 64 'series' --series 1
-refused "no list" 64 'no list of milliseconds' --skip "bare,one-core,changing,rerate" --intervals 1,x
+refused "no list" 64 'no list of milliseconds' --skip "bare,one-core,changing,pages,rerate" --intervals 1,x
 
 cp kept/canonical.ndjson whole
 head -n 5000 whole >kept/canonical.ndjson

@@ -26,6 +26,7 @@ enum bench_phase {
     BENCH_CHANGING = 1 << 4,
     BENCH_RERATE = 1 << 5,
     BENCH_LATENCY = 1 << 6,
+    BENCH_PAGES = 1 << 7,
 };
 
 struct bench_options {
@@ -208,7 +209,7 @@ struct bench {
     struct bench_numbers numbers;
     char tools[BENCH_PATH_BYTES];     /* where ratel-gen is */
     char directory[BENCH_PATH_BYTES]; /* of inputs and data directories */
-    struct bench_input json, msgpack, changing;
+    struct bench_input json, msgpack, changing, pages;
     uint64_t digest; /* of the spend, the same in every run of the canonical input; 0: none yet */
     uint64_t checks; /* that passed */
 };

@@ -432,14 +432,16 @@ static enum status one_core_round(struct bench *bench, const struct bench_input 
     return status;
 }
 
-static enum status changing_round(struct bench *bench, struct error *error)
+/* Another form of fewer days. */
+static enum status other_round(struct bench *bench, const struct bench_input *input,
+                               const char *prefix, const char *what, struct error *error)
 {
     struct bench_place place = {.open = false};
-    struct bench_run run = {.input = &bench->changing};
-    bench_say(bench, "JSON with a layout that changes at every record");
+    struct bench_run run = {.input = input};
+    bench_say(bench, "%s", what);
     enum status status = bench_fresh_run(bench, &run, bench->options.shards, &place, error);
     if (status == STATUS_OK)
-        note_run(bench, "changing", &run);
+        note_run(bench, prefix, &run);
     bench_place_close(&place);
     return status;
 }
@@ -462,7 +464,11 @@ static enum status one_round(struct bench *bench, bool first, struct error *erro
     if (status == STATUS_OK && wants(bench, BENCH_ONE_CORE) && wants(bench, BENCH_MSGPACK))
         status = one_core_round(bench, &bench->msgpack, "msgpack_one_core", error);
     if (status == STATUS_OK && wants(bench, BENCH_CHANGING))
-        status = changing_round(bench, error);
+        status = other_round(bench, &bench->changing, "changing",
+                             "JSON with a layout that changes at every record", error);
+    if (status == STATUS_OK && wants(bench, BENCH_PAGES))
+        status = other_round(bench, &bench->pages, "pages",
+                             "JSON in answers of listUsageRecords, 500 records each", error);
     return status;
 }
 
@@ -567,6 +573,11 @@ static enum status make_inputs(struct bench *bench, struct error *error)
     recipe.days = options->days < 6 ? options->days : 6;
     if (status == STATUS_OK && wants(bench, BENCH_CHANGING))
         status = bench_input_make(bench, &recipe, &bench->changing, error);
+    recipe.name = "pages.json";
+    recipe.form = "json"; /* 500 records an answer, as CloudStack's largest pages */
+    recipe.changing = false;
+    if (status == STATUS_OK && wants(bench, BENCH_PAGES))
+        status = bench_input_make(bench, &recipe, &bench->pages, error);
     for (uint32_t revision = 1; revision <= 2 && status == STATUS_OK; revision++) {
         snprintf(card, sizeof(card), "%s/card-%u.yaml", bench->directory, revision);
         status = bench_card_make(bench, revision, card, error);

@@ -33,7 +33,7 @@ static enum status read_skipped(const struct context *context, uint32_t *ret, st
     } phases[] = {{"bare", BENCH_BARE},         {"json", BENCH_JSON},
                   {"msgpack", BENCH_MSGPACK},   {"one-core", BENCH_ONE_CORE},
                   {"changing", BENCH_CHANGING}, {"rerate", BENCH_RERATE},
-                  {"latency", BENCH_LATENCY}};
+                  {"latency", BENCH_LATENCY},   {"pages", BENCH_PAGES}};
     const size_t count = sizeof(phases) / sizeof(phases[0]);
     *ret = 0;
     for (size_t i = 0; i < count; i++)
@@ -199,6 +199,7 @@ static enum status run(struct context *context, struct error *error)
     bench_input_fini(&bench->json);
     bench_input_fini(&bench->msgpack);
     bench_input_fini(&bench->changing);
+    bench_input_fini(&bench->pages);
     remove_data(bench);
     if (status == STATUS_OK)
         bench_report(bench);
@@ -222,7 +223,7 @@ const struct verb verb_bench = {
         "run; "
         "journals against ledgers. A difference ends the command with 65 and no number.\n\n"
         "Inputs and data directories are made below TMPDIR: on a disk, or nothing is durable. The "
-        "defaults need 13 GB there, as much page cache, and some minutes.",
+        "defaults need 15 GB there, as much page cache, and some minutes.",
     .options =
         {{.name = "series", .value = "N", .fallback = "320000", .help = "series of the cloud"},
          {.name = "days", .value = "N", .fallback = "31", .help = "windows, one a day"},
@@ -245,7 +246,7 @@ const struct verb verb_bench = {
           .help = "of the data directories; 0: as many as there are processors"},
          {.name = "skip",
           .value = "LIST",
-          .help = "leave parts out: bare,json,msgpack,one-core,changing,rerate,latency"},
+          .help = "leave parts out: bare,json,msgpack,one-core,changing,pages,rerate,latency"},
          {.name = "intervals",
           .value = "LIST",
           .help = "latency at these commit intervals too, such as 1,2,5,10 (ms)"},
