@@ -97,8 +97,9 @@ void check_same(normaliser &law, flat_normaliser &fast, const record_block &bloc
     usage by_law;
     struct flat_usage quick; // the function has the same name
     normalise(&law, &block, &record, &by_law);
-    flat_verdict verdict =
-        flat_usage(&fast, usage_bytes.data, usage_bytes.length, &flat, &flat_record, &quick);
+    uint8_t verdict;
+    flat_usage(&fast, usage_bytes.data, usage_bytes.length, &flat,
+               static_cast<uint32_t>(&flat_record - flat.records), 1, &quick, &verdict);
     bench_check(verdict == FLAT_EVENT && by_law.verdict == VERDICT_EVENT, "every record is plain");
     int128 quanta = static_cast<int128>(static_cast<uint128>(quick.quanta_high) << 64) |
                     static_cast<int128>(quick.quanta_low);
@@ -157,12 +158,11 @@ void fast_path(benchmark::State &state, const std::vector<flat_block *> *blocks)
     int64_t records = 0;
     for (auto _ : state)
         for (const flat_block *block : *blocks) {
-            for (uint32_t i = 0; i < block->count; i++) {
-                struct flat_usage usage;
-                flat_usage(&fast, usage_bytes.data, usage_bytes.length, block, &block->records[i],
-                           &usage);
-                benchmark::DoNotOptimize(usage);
-            }
+            struct flat_usage usages[FLAT_RECORDS];
+            uint8_t verdicts[FLAT_RECORDS];
+            flat_usage(&fast, usage_bytes.data, usage_bytes.length, block, 0, block->count, usages,
+                       verdicts);
+            benchmark::DoNotOptimize(usages);
             records += block->count;
         }
     state.SetItemsProcessed(records);

@@ -208,7 +208,10 @@ static enum status push_tail(struct series_table *table, struct series *line,
         table->tails[line->tail] = (struct series_tail){0};
     }
     struct series_tail *tail = &table->tails[line->tail];
-    if (join_tail(tail, span))
+    /* W-2 and sorted: what comes behind the last can join that one only. */
+    const struct window_span *last = tail->count ? &tail->spans[tail->count - 1] : NULL;
+    bool alone = !last || (span->start >= span_end(last) && !joins(last, span));
+    if (!alone && join_tail(tail, span))
         return STATUS_OK;
     if (tail->count == WINDOWS_TAIL) {
         enum status status = seal(table, tail, error);

@@ -246,7 +246,6 @@ static enum status take_slowly(struct lane *lane, const struct window *window, u
     return take_record(lane, window, block, &record, error);
 }
 
-/* Word by word, as they come: copied as vectors they would have to reach the cache first. */
 static inline void put_item(struct usage_item *item, const struct flat_record *record,
                             const struct flat_usage *usage)
 {
@@ -261,34 +260,42 @@ static inline void put_item(struct usage_item *item, const struct flat_record *r
     item->reserved = 0;
 }
 
+/* What is no usage yet. */
+static enum status take_odd(struct lane *lane, const struct window *window,
+                            const struct flat_record *record, enum flat_verdict verdict,
+                            struct error *error)
+{
+    if (verdict == FLAT_NOT_PLAIN)
+        return take_slowly(lane, window, record->offset, record->length, error);
+    lane->counts.read++;
+    lane->counts.ignored++;
+    return STATUS_OK;
+}
+
 enum status lane_flat(struct lane *lane, const struct window *window,
                       const struct flat_block *block, uint32_t first, uint32_t count,
                       struct error *error)
 {
-    assert(first + count <= block->count);
-    for (uint32_t i = first; i < first + count; i++) {
-        const struct flat_record *record = &block->records[i];
-        struct flat_usage usage;
-        enum flat_verdict verdict =
-            flat_usage(&lane->flat, window->bytes, window->length, block, record, &usage);
-        if (verdict == FLAT_IGNORED) {
-            lane->counts.read++;
-            lane->counts.ignored++;
-            continue;
-        }
-        if (verdict == FLAT_NOT_PLAIN) {
-            enum status status = take_slowly(lane, window, record->offset, record->length, error);
+    struct flat_usage usages[FLAT_RECORDS];
+    uint8_t verdicts[FLAT_RECORDS];
+    const struct ledgers *ledgers = lane->pipeline->options.ledgers;
+    assert(count <= FLAT_RECORDS);
+    flat_usage(&lane->flat, window->bytes, window->length, block, first, count, usages, verdicts);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct flat_record *record = &block->records[first + i];
+        if (verdicts[i] != FLAT_EVENT) {
+            enum status status = take_odd(lane, window, record, verdicts[i], error);
             if (status != STATUS_OK)
                 return status;
             continue;
         }
-        uint32_t shard = route(lane->pipeline, usage.payer_hash);
+        uint32_t shard = ledgers_shard_of(ledgers, usages[i].payer_hash);
         struct block *to = lane->filling[shard];
         if (!to)
             to = block_for(lane, shard, window);
         if (!to)
             return stopped(error);
-        put_item(&to->items[to->count++], record, &usage);
+        put_item(&to->items[to->count++], record, &usages[i]);
         if (to->count == BLOCK_ITEMS)
             send(lane, shard);
     }

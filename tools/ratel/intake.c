@@ -14,6 +14,8 @@
 #define WINDOW_BYTES ((size_t)1 << 20)
 /* Of a mapped file: nothing is copied, and the kernel is asked less often. */
 #define MAP_WINDOW_BYTES ((size_t)1 << 20)
+/* And so often it is told what of the map is needed next, and what no more. */
+#define MAP_STEP_BYTES ((size_t)16 << 20)
 /* Two whole records and more fit, so a window that is full always holds one. */
 #define WINDOW_BYTES_MAX ((size_t)4 << 20)
 /* Enough to tell a form by. */
@@ -133,6 +135,7 @@ static enum status open_next(struct intake *intake, bool *ret_more, struct error
             intake->ended = false;
             intake->map = standard ? NULL : map_file(intake, &intake->map_length);
             intake->room = intake->map ? MAP_WINDOW_BYTES : WINDOW_BYTES;
+            intake->populated = 0;
             intake->carry_length = 0;
             intake->offset = standard ? intake->stream_offset : 0;
             intake->lines = 0;
@@ -258,16 +261,55 @@ static enum status window_memory(struct intake *intake, struct window *window)
     return STATUS_OK;
 }
 
-/* What was in the window was mapped, and nobody looks at it any more. */
-static void drop_mapped(struct window *window)
+static uintptr_t page_before(const char *at)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = ((uintptr_t)window->bytes + page - 1) / page * page;
-    uintptr_t to = ((uintptr_t)window->bytes + window->length) / page * page;
-    if (to > from && window->bytes != window->of_input)
-        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+    return (uintptr_t)at & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
+/* Gives back the pages of windows that are done with, up to where the next ones may lie. */
+static void drop_done(struct intake *intake)
+{
+    uintptr_t from = page_before(intake->done), end = page_before(intake->done_end);
+    if (end > from)
+        (void)madvise((void *)from, end - from, MADV_DONTNEED);
+    intake->done += end > from ? end - (uintptr_t)intake->done : 0;
+}
+
+/* Nobody looks any more at what was in the window, nor at the windows before it. What was mapped is
+ * given back in steps. */
+static void drop_mapped(struct intake *intake, struct window *window)
+{
+    char *end = window->bytes + window->length;
+    if (window->length && window->bytes != window->of_input) {
+        if (window->bytes < intake->done || window->bytes > intake->done_end) {
+            drop_done(intake); /* of the file before */
+            intake->done = window->bytes;
+        }
+        intake->done_end = end;
+        if (end - intake->done >= (ptrdiff_t)MAP_STEP_BYTES)
+            drop_done(intake);
+    }
     window->bytes = NULL;
     window->length = 0;
+}
+
+/* Has the kernel map what the next windows need. Where it cannot, pages come one by one. */
+static void populate(struct intake *intake, size_t until)
+{
+#ifdef MADV_POPULATE_READ
+    if (until <= intake->populated)
+        return;
+    size_t rest = intake->map_length - intake->populated;
+    size_t step = rest < MAP_STEP_BYTES ? rest : MAP_STEP_BYTES;
+    if (step < until - intake->populated)
+        step = until - intake->populated;
+    uintptr_t from = page_before(intake->map + intake->populated);
+    intake->populated += step;
+    (void)madvise((void *)from, (uintptr_t)intake->map + intake->populated - from,
+                  MADV_POPULATE_READ);
+#else
+    (void)intake, (void)until;
+#endif
 }
 
 static void map_window(struct intake *intake, struct window *window)
@@ -276,13 +318,7 @@ static void map_window(struct intake *intake, struct window *window)
     window->bytes = intake->map + intake->offset;
     window->length = rest < intake->room ? rest : intake->room;
     intake->ended = window->length == rest;
-#ifdef MADV_POPULATE_READ
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = (uintptr_t)window->bytes / page * page;
-    /* Where the kernel cannot, pages come one by one. */
-    (void)madvise((void *)from, (uintptr_t)window->bytes + window->length - from,
-                  MADV_POPULATE_READ);
-#endif
+    populate(intake, intake->offset + window->length);
 }
 
 static enum status fill(void *context, uint32_t reader, struct window *window, bool *ret_more,
@@ -291,7 +327,7 @@ static enum status fill(void *context, uint32_t reader, struct window *window, b
     struct intake *intake = context;
     (void)reader;
     enum status status = STATUS_OK;
-    drop_mapped(window);
+    drop_mapped(intake, window);
     *ret_more = true;
     if (!intake->input)
         status = open_next(intake, ret_more, error);

@@ -46,7 +46,10 @@ struct intake {
      * look at them after the file's end was reached, so maps stay. */
     char *map;
     size_t map_length;
-    size_t room; /* bytes of the next window */
+    size_t populated; /* bytes of the map */
+    char *done;       /* of a map: windows that nobody looks at any more ... */
+    char *done_end;   /* ... and that are still to be dropped */
+    size_t room;      /* bytes of the next window */
     struct intake_map {
         char *bytes;
         size_t length;

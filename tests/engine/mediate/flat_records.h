@@ -46,24 +46,29 @@ static inline char flat_rubbish(struct flat_pair *pair)
     return bytes[(pair->rubbish >> 33) % (sizeof(bytes) - 1)];
 }
 
-/* The record as a fast decoder would hand it over, in pair->block->records[0]; false when it does
- * not fit. *ret_length: of the window. */
-static inline bool flat_from_record(struct flat_pair *pair, const struct record *record,
-                                    size_t *ret_length)
+/* Records as a fast decoder would hand them over, in pair->block; false when they do not fit.
+ * *ret_length: of the window. */
+static inline bool flat_from_records(struct flat_pair *pair, const struct record *records,
+                                     uint32_t count, size_t *ret_length)
 {
     struct flat_block *block = pair->block;
-    struct flat_record *flat = &block->records[0];
     size_t used = 0, digits = 0;
-    block->count = 1;
-    flat->present = 0;
-    memset(flat->fields, 0xa5, sizeof(flat->fields));
+    assert(count <= FLAT_RECORDS);
+    block->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        block->records[i].present = 0;
+        memset(block->records[i].fields, 0xa5, sizeof(block->records[i].fields));
+    }
     for (int pass = 0; pass < 2; pass++) /* the window's length is known after the first pass */
-        for (int field = 0; field < FIELD_COUNT; field++) {
-            const struct field_value *value = &record->fields[field];
+        for (uint32_t i = 0; i < count * FIELD_COUNT; i++) {
+            unsigned field = i % FIELD_COUNT;
+            struct flat_record *flat = &block->records[i / FIELD_COUNT];
+            const struct field_value *value = &records[i / FIELD_COUNT].fields[field];
             bool in_digits = value->kind == VALUE_NUMBER && field % 2 && value->length < 64;
             if (value->kind == VALUE_ABSENT || in_digits != (pass == 1))
                 continue;
-            if (value->length > UINT16_MAX || used + value->length + 4096 > FLAT_WINDOW_BYTES)
+            if (value->length > UINT16_MAX || used + value->length + 4096 > FLAT_WINDOW_BYTES ||
+                digits + value->length > FLAT_DIGITS_BYTES)
                 return false;
             char *at = in_digits ? block->digits + digits : pair->window + used;
             if (value->length)
@@ -88,35 +93,70 @@ static inline bool flat_from_record(struct flat_pair *pair, const struct record 
 }
 
 /* NULL when the fast path says what the law says, or leaves it to the law; else what differs. */
-static inline const char *flat_compare(struct flat_pair *pair, const struct record_block *records,
-                                       const struct record *record, enum flat_verdict *ret)
+static inline const char *flat_differs(struct flat_pair *pair, const struct record_block *records,
+                                       const struct record *record, enum flat_verdict verdict,
+                                       const struct flat_usage *fast)
 {
     struct usage law;
-    struct flat_usage fast;
-    size_t length;
-    *ret = FLAT_NOT_PLAIN;
-    if (record->state == RECORD_BAD || !flat_from_record(pair, record, &length))
-        return NULL;
-    memset(&fast, 0x5a, sizeof(fast));
-    *ret =
-        flat_usage(&pair->fast, pair->window, length, pair->block, &pair->block->records[0], &fast);
     normalise(&pair->law, records, record, &law);
-    if (*ret == FLAT_NOT_PLAIN)
+    if (verdict == FLAT_NOT_PLAIN)
         return NULL;
-    if (*ret == FLAT_IGNORED)
+    if (verdict == FLAT_IGNORED)
         return law.verdict == VERDICT_IGNORED ? NULL : "not ignored by the law";
     if (law.verdict != VERDICT_EVENT)
         return "no event by the law";
     if (law.has_id)
         return "has an id";
-    if (!hash128_equal(law.series_hash, fast.series))
+    if (!hash128_equal(law.series_hash, fast->series))
         return "another series";
-    if (law.payer_hash != fast.payer_hash)
+    if (law.payer_hash != fast->payer_hash)
         return "another payer hash";
-    if (law.start.seconds != fast.start || law.end.seconds - law.start.seconds != fast.length)
+    if (law.start.seconds != fast->start || law.end.seconds - law.start.seconds != fast->length)
         return "another window";
-    int128 quanta = (int128)((uint128)(uint64_t)fast.quanta_high << 64 | fast.quanta_low);
-    return law.quantity.quanta == quanta && fast.reserved == 0 ? NULL : "another quantity";
+    int128 quanta = (int128)((uint128)(uint64_t)fast->quanta_high << 64 | fast->quanta_low);
+    return law.quantity.quanta == quanta && fast->reserved == 0 ? NULL : "another quantity";
+}
+
+/* One record alone. */
+static inline const char *flat_compare(struct flat_pair *pair, const struct record_block *records,
+                                       const struct record *record, enum flat_verdict *ret)
+{
+    struct flat_usage fast;
+    uint8_t verdict = FLAT_NOT_PLAIN;
+    size_t length;
+    *ret = FLAT_NOT_PLAIN;
+    if (record->state == RECORD_BAD || !flat_from_records(pair, record, 1, &length))
+        return NULL;
+    memset(&fast, 0x5a, sizeof(fast));
+    flat_usage(&pair->fast, pair->window, length, pair->block, 0, 1, &fast, &verdict);
+    *ret = (enum flat_verdict)verdict;
+    return flat_differs(pair, records, record, *ret, &fast);
+}
+
+/* A block's records [first, first + count), decoded, in one call; *ret: the one that differs. */
+static inline const char *flat_compare_run(struct flat_pair *pair,
+                                           const struct record_block *records, uint32_t first,
+                                           uint32_t count, const struct record **ret)
+{
+    struct flat_usage fast[FLAT_RECORDS];
+    uint8_t verdicts[FLAT_RECORDS];
+    size_t length;
+    if (!flat_from_records(pair, &records->records[first], count, &length))
+        return NULL;
+    /* In two calls, as a reference decoder that takes its turn would have it. */
+    uint32_t half = count / 2;
+    memset(fast, 0x5a, sizeof(fast));
+    flat_usage(&pair->fast, pair->window, length, pair->block, 0, half, fast, verdicts);
+    flat_usage(&pair->fast, pair->window, length, pair->block, half, count - half, fast + half,
+               verdicts + half);
+    for (uint32_t i = 0; i < count; i++) {
+        *ret = &records->records[first + i];
+        const char *difference =
+            flat_differs(pair, records, *ret, (enum flat_verdict)verdicts[i], &fast[i]);
+        if (difference)
+            return difference;
+    }
+    return NULL;
 }
 
 #endif

@@ -88,6 +88,21 @@ static enum flat_verdict verdict_of(const struct record *record)
     return verdict;
 }
 
+/* The block's decoded records, several in one call. */
+static void compare_runs(void)
+{
+    const struct record *record;
+    for (uint32_t first = 0, end = 0; first < block->count; first = end) {
+        for (end = first; end < block->count && end - first < FLAT_RECORDS; end++)
+            if (block->records[end].state == RECORD_BAD)
+                break;
+        const char *difference = flat_compare_run(&pair, block, first, end - first, &record);
+        if (difference)
+            fail_record(record, difference);
+        end += end == first;
+    }
+}
+
 /* One field changed: the fast path agrees with the law, and takes the record or does not. Asked
  * twice, so that what was kept of the first is used for the second. */
 static void check_value(enum field field, const char *value, enum flat_verdict expected)
@@ -437,10 +452,10 @@ static void test_flat_usage__what_is_not_cloudstacks_is_left_to_the_law(void **s
     put(record, FIELD_USAGETYPE, NULL);
     assert_int_equal(verdict_of(record), FLAT_NOT_PLAIN);
     struct flat_usage usage;
+    uint8_t verdict;
     pair.block->records[0].present = 0; /* as decoders mark what they leave */
-    assert_int_equal(
-        flat_usage(&pair.fast, pair.window, 100, pair.block, &pair.block->records[0], &usage),
-        FLAT_NOT_PLAIN);
+    flat_usage(&pair.fast, pair.window, 100, pair.block, 0, 1, &usage, &verdict);
+    assert_int_equal(verdict, FLAT_NOT_PLAIN);
 }
 
 static void test_flat_usage__sources_and_seeds_are_the_laws(void **state)
@@ -460,6 +475,136 @@ static void test_flat_usage__sources_and_seeds_are_the_laws(void **state)
         }
 }
 
+/* ---- neighbours ------------------------------------------------------------------------------ */
+
+/* UUIDs that agree in their first bytes, or in all but one. */
+static const char *near_uuid(struct seeded *seeded, char room[37])
+{
+    static const unsigned places[] = {0, 7, 8, 15, 16, 23, 24, 31, 32, 35};
+    memcpy(room, "7e6d5c4b-3a29-4817-a6b5-c4d3e2f1a0b9", 37);
+    uint64_t number = seeded_below(seeded, 2 * COUNT(places));
+    if (number < COUNT(places))
+        room[places[number]] = 'x';
+    if (seeded_below(seeded, 50) == 0)
+        room[seeded_below(seeded, 37)] = '\0'; /* shorter */
+    return room;
+}
+
+static const enum field near_uuids[] = {
+    FIELD_ACCOUNTID, FIELD_PROJECTID,        FIELD_ZONEID, FIELD_OFFERINGID, FIELD_TEMPLATEID,
+    FIELD_USAGEID,   FIELD_VIRTUALMACHINEID, FIELD_VPCID,  FIELD_NETWORKID,
+};
+static const enum field near_integers[] = {
+    FIELD_SIZE, FIELD_VIRTUALSIZE, FIELD_CPUNUMBER, FIELD_CPUSPEED, FIELD_MEMORY,
+};
+static const char *const near_quantities[] = {
+    "24",         "2",
+    "240",        "24.5",
+    "24,5",       "24.",
+    "2.4",        "24.000001",
+    "24.0000011", "1234567890123456",
+    "12345678",   "123456789",
+    "1234567.",   "1234567.5",
+    "12345678.5", "12345678901234.5",
+    "",           " 24",
+    "0",          "000000000.1",
+    "24x",
+};
+static const char *const near_numbers[] = {
+    "1",  "4",        "2000",      "1234567",  "12345678",     "123456789",
+    "0",  "04",       "",          "8192 ",    "-1",           "123456789012345",
+    "1x", "1234567x", "12345678x", "00000000", "123456789012",
+};
+static const char *const near_types[] = {"1", "2", "6", "13", "21", "1 ", "01", "", "99", "130"};
+static const char *const near_flags[] = {"true", "false", "", "truE", "trues"};
+
+#define PICK(seeded, array) (array)[seeded_below(seeded, COUNT(array))]
+
+/* Mostly usual, from few values, so that what was kept of one record is often nearly that of the
+ * next. */
+static void make_neighbour(struct seeded *seeded, struct record *record, char (*uuids)[37])
+{
+    *record = *vm();
+    for (size_t i = 0; i < COUNT(near_uuids); i++)
+        if (seeded_below(seeded, 3))
+            put(record, near_uuids[i], near_uuid(seeded, uuids[i]));
+        else if (i > 0)
+            put(record, near_uuids[i], NULL);
+    for (size_t i = 0; i < COUNT(near_integers); i++) {
+        uint64_t some =
+            seeded_below(seeded, 6) ? 7 : COUNT(near_numbers); /* those that are usual */
+        put(record, near_integers[i], near_numbers[seeded_below(seeded, some)]);
+        if (seeded_below(seeded, 2))
+            put(record, near_integers[i], NULL);
+        else if (seeded_below(seeded, 2))
+            record->fields[near_integers[i]].kind = VALUE_NUMBER;
+    }
+    put(record, FIELD_USAGETYPE,
+        near_types[seeded_below(seeded, seeded_below(seeded, 4) ? 5 : 10)]);
+    record->fields[FIELD_USAGETYPE].kind = seeded_below(seeded, 2) ? VALUE_NUMBER : VALUE_TEXT;
+    put(record, FIELD_RAWUSAGE, PICK(seeded, near_quantities));
+    if (seeded_below(seeded, 8) == 0)
+        put(record, FIELD_ISSYSTEM, PICK(seeded, near_flags));
+    if (seeded_below(seeded, 8) == 0)
+        put(record, FIELD_STARTDATE, "2026-10-01T01:00:00+0000");
+    if (seeded_below(seeded, 8) == 0)
+        put(record, FIELD_ENDDATE, "2026-10-02T23:59:59+0000");
+    if (seeded_below(seeded, 30) == 0)
+        put(record, FIELD_ENDDATE, "18446744073709551615");
+    record->fields[FIELD_ENDDATE].kind = seeded_below(seeded, 30) ? VALUE_TEXT : VALUE_NUMBER;
+}
+
+static void test_flat_usage__neighbours_that_differ_little(void **state)
+{
+    (void)state;
+    static struct record kept[FLAT_RECORDS];
+    static char uuids[FLAT_RECORDS][COUNT(near_uuids)][37];
+    struct seeded seeded = seeded_init();
+    uint64_t rounds = getenv("RATEL_LONG") ? 20000 : 1000;
+    uint32_t taken = 0, left = 0;
+    for (uint64_t round = 0; round < rounds; round++) {
+        for (uint32_t i = 0; i < FLAT_RECORDS; i++) {
+            make_neighbour(&seeded, &kept[i], uuids[i]);
+            if (i > 0 && seeded_below(&seeded, 3) == 0)
+                kept[i] = kept[i - 1];
+        }
+        memcpy(block->records, kept, sizeof(kept));
+        block->count = FLAT_RECORDS;
+        compare_runs();
+        for (uint32_t i = 0; i < FLAT_RECORDS; i++) {
+            enum flat_verdict verdict = verdict_of(&block->records[i]);
+            taken += verdict != FLAT_NOT_PLAIN;
+            left += verdict == FLAT_NOT_PLAIN;
+        }
+    }
+    assert_true(taken > rounds && left > rounds);
+}
+
+/* More shapes than are kept. */
+static void test_flat_usage__many_shapes(void **state)
+{
+    (void)state;
+    static const enum field fields[] = {
+        FIELD_ZONEID,    FIELD_TEMPLATEID, FIELD_NETWORKID, FIELD_VPCID,       FIELD_SIZE,
+        FIELD_ISDEFAULT, FIELD_CPUNUMBER,  FIELD_MEMORY,    FIELD_ISSOURCENAT, FIELD_VIRTUALSIZE,
+    };
+    for (int round = 0; round < 2; round++)
+        for (uint32_t set = 0; set < 1u << COUNT(fields); set++) {
+            struct record *record = vm();
+            for (size_t i = 0; i < COUNT(fields); i++) {
+                bool flag = fields[i] == FIELD_ISDEFAULT || fields[i] == FIELD_ISSOURCENAT;
+                bool text = i < 4;
+                put(record, fields[i],
+                    !(set >> i & 1) ? NULL
+                    : flag          ? "true"
+                    : text          ? "c2f1b1a4-91d5-4c57-9d42-7f8e6a5b4c3d"
+                                    : "4096");
+            }
+            put(record, FIELD_USAGETYPE, set % 3 ? "1" : "13");
+            assert_int_equal(verdict_of(record), FLAT_EVENT);
+        }
+}
+
 /* ---- generated usage ------------------------------------------------------------------------ */
 
 /* All records of a JSON stream; returns how many there were, and how many were left to the law. */
@@ -476,6 +621,7 @@ static uint32_t compare_stream(char *data, size_t length, uint32_t *ret_left,
         if (decoder_json.decode(decoder, data + at, length - at, at, true, block, &used) !=
             STATUS_OK)
             fail_msg("cannot decode");
+        compare_runs();
         for (uint32_t i = 0; i < block->count; i++) {
             count++;
             *ret_left += verdict_of(&block->records[i]) == FLAT_NOT_PLAIN;
@@ -693,6 +839,8 @@ int main(void)
         cmocka_unit_test(test_flat_usage__descriptions),
         cmocka_unit_test(test_flat_usage__what_is_not_cloudstacks_is_left_to_the_law),
         cmocka_unit_test(test_flat_usage__sources_and_seeds_are_the_laws),
+        cmocka_unit_test(test_flat_usage__neighbours_that_differ_little),
+        cmocka_unit_test(test_flat_usage__many_shapes),
         cmocka_unit_test(test_flat_usage__generated_usage_is_plain),
         cmocka_unit_test(test_flat_usage__mutations),
     };
