@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Layouts that were learnt are not tried close to the end of a window. */
+#define BEHIND_BYTES 512
+
 static const struct decoder_class *class_of(enum record_form form)
 {
     static const struct decoder_class *const classes[] = {
@@ -55,7 +58,28 @@ static enum status reserve(struct lone *lone, enum record_form form)
     return fast && !lone->fast[form] ? fast->open(&lone->fast[form]) : STATUS_OK;
 }
 
-static void take_flat(struct lone *lone, enum record_form form, struct slice raw)
+/* The record with zeros behind it, where the fast decoder of JSON looks further and the reference
+ * decoders write. */
+static enum status copy(struct lone *lone, struct slice raw)
+{
+    size_t bytes = raw.length + BEHIND_BYTES + DECODER_PADDING;
+    if (bytes > lone->copy_capacity) {
+        free(lone->copy);
+        lone->copy_capacity = 2 * bytes;
+        lone->copy = malloc(lone->copy_capacity);
+        if (!lone->copy)
+            lone->copy_capacity = 0;
+    }
+    if (!lone->copy)
+        return STATUS_NO_MEMORY;
+    memcpy(lone->copy, raw.data, raw.length);
+    memset(lone->copy + raw.length, 0, BEHIND_BYTES + DECODER_PADDING);
+    return STATUS_OK;
+}
+
+/* `window`: what the fast decoder was given, the record and what is behind it. */
+static void take_flat(struct lone *lone, enum record_form form, struct slice raw,
+                      struct slice window)
 {
     const struct flat_record *flat = &lone->flat->records[0];
     struct record *record = &lone->block->records[0];
@@ -63,9 +87,9 @@ static void take_flat(struct lone *lone, enum record_form form, struct slice raw
     for (uint64_t left = flat->present; left; left &= left - 1) {
         unsigned field = (unsigned)__builtin_ctzll(left);
         const struct flat_value *value = &flat->fields[field];
-        const char *data = value->offset < raw.length
-                               ? raw.data + value->offset
-                               : lone->flat->digits + (value->offset - raw.length);
+        const char *data = value->offset < window.length
+                               ? window.data + value->offset
+                               : lone->flat->digits + (value->offset - window.length);
         record->fields[field] = (struct field_value){data, value->length, value->kind};
     }
     lone->block->count = 1;
@@ -81,17 +105,9 @@ enum status lone_decode_slowly(struct lone *lone, enum record_form form, struct 
         status = class->open(&lone->decoders[form]);
     if (status != STATUS_OK)
         return status;
-    if (raw.length + DECODER_PADDING > lone->copy_capacity) {
-        free(lone->copy);
-        lone->copy_capacity = 2 * raw.length + 4096;
-        lone->copy = malloc(lone->copy_capacity);
-        if (!lone->copy)
-            lone->copy_capacity = 0;
-    }
-    if (!lone->copy)
-        return STATUS_NO_MEMORY;
-    memcpy(lone->copy, raw.data, raw.length);
-    memset(lone->copy + raw.length, 0, DECODER_PADDING);
+    status = copy(lone, raw);
+    if (status != STATUS_OK)
+        return status;
     size_t used = 0;
     status =
         class->decode(lone->decoders[form], lone->copy, raw.length, 0, true, lone->block, &used);
@@ -106,14 +122,22 @@ enum status lone_decode(struct lone *lone, enum record_form form, struct slice r
     if (status != STATUS_OK)
         return status;
     const struct fast_class *fast = fast_class_of(form);
+    struct slice window = raw;
     size_t used = 0;
     enum fast_stop stop;
+    if (form == RECORD_FORM_JSON) {
+        status = copy(lone, raw);
+        window = slice_of(lone->copy, raw.length + BEHIND_BYTES);
+    }
+    if (status != STATUS_OK)
+        return status;
     if (fast) {
-        fast->decode(lone->fast[form], raw.data, raw.length, 0, true, lone->flat, &used, &stop);
+        fast->decode(lone->fast[form], window.data, window.length, 0, true, lone->flat, &used,
+                     &stop);
         /* Plain events keep attributes, which flat records have no place for: none is plain. */
         if (lone->flat->count == 1 && used == raw.length && lone->flat->records[0].present) {
             assert(lone->flat->records[0].present & FLAT_FIELD(USAGETYPE));
-            take_flat(lone, form, raw);
+            take_flat(lone, form, raw, window);
             *ret = lone->block;
             return STATUS_OK;
         }

@@ -1,6 +1,6 @@
 /* One lone record, whole, in any form: what a new series' definition is made of. Plain records of
- * JSON and msgpack are read by the fast decoders' any-order ways, all others by the reference
- * decoders; what comes out is the same. Thread: one at a time. */
+ * JSON and msgpack are read by the fast decoders, all others by the reference decoders; what comes
+ * out is the same. Thread: one at a time. */
 #ifndef RATEL_ADAPTERS_DECODE_LONE_H
 #define RATEL_ADAPTERS_DECODE_LONE_H
 
@@ -11,7 +11,7 @@ struct lone {
     struct decoder *decoders[RECORD_FORM_MSGPACK + 1];
     struct flat_block *flat;
     struct record_block *block;
-    char *copy; /* for reference decoders, which write behind the window */
+    char *copy; /* of the record, with room behind it */
     size_t copy_capacity;
 };
 

@@ -43,8 +43,8 @@ struct fast_class {
 
 extern const struct fast_class fast_json;
 extern const struct fast_class fast_msgpack;
-/* The same without learning, for lone records (decode_lone.h): they give every known field that the
- * record has, not only FLAT_FIELDS. */
+/* The same for lone records (decode_lone.h): they give every known field that the record has, not
+ * only FLAT_FIELDS. msgpack's without learning. */
 extern const struct fast_class fast_json_whole;
 extern const struct fast_class fast_msgpack_whole;
 

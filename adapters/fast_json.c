@@ -22,7 +22,6 @@ struct fast_decoder {
     uint32_t pause;  /* records to go without the learnt way */
     uint32_t pause_next;
     bool full;      /* the tree takes no more */
-    bool whole;     /* the careful way alone, which gives every field */
     uint64_t since; /* records since the tree was empty */
 };
 
@@ -76,10 +75,8 @@ static enum status open_best(struct fast_decoder **ret)
 static enum status open_whole(struct fast_decoder **ret)
 {
     enum status status = open_best(ret);
-    if (status == STATUS_OK) {
-        (*ret)->whole = true;
+    if (status == STATUS_OK)
         (*ret)->walk.fields = FLAT_ALL_FIELDS;
-    }
     return status;
 }
 
@@ -135,9 +132,7 @@ static enum json_outcome take_record(struct fast_decoder *fast, const char *at,
                                      struct flat_record *record, const char **ret_end)
 {
     enum json_learnt learnt = JSON_LEARNT_UNFIT;
-    if (fast->whole) {
-        /* the others do not look at every field */
-    } else if (fast->pause > 0) {
+    if (fast->pause > 0) {
         fast->pause--;
         if (fast->indexed(&fast->walk, at, record, ret_end) == JSON_LEARNT_FITS)
             return JSON_PLAIN;

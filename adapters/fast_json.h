@@ -170,7 +170,7 @@ struct json_walk {
     const char *end; /* of the window */
     struct flat_block *block;
     struct scratch scratch; /* for texts with escapes */
-    uint64_t fields;        /* what the careful way gives: FLAT_FIELDS, or all */
+    uint64_t fields;        /* what is given: FLAT_FIELDS, or all */
     /* what the careful way met */
     uint32_t met_count; /* more than JSON_LEARN_MEMBERS: too many to learn */
     struct json_met met[JSON_LEARN_MEMBERS];
@@ -202,9 +202,11 @@ bool json_learn(struct json_walk *walk, const char *start, const char *end);
 void json_forget(struct json_tree *tree);
 void json_names_init(struct json_names *names);
 
-/* Where values go that nobody reads: a field that CloudStack's records do not have. */
+/* Where values go that nobody reads: a field that CloudStack's records do not have. Where all fields
+ * are wanted, a record that does have it goes the careful way. */
 #define JSON_STORE_NOWHERE FIELD_ZONE
-static_assert((FLAT_FIELDS & FLAT_FIELD(ZONE)) == 0, "nobody reads it");
+#define JSON_NOWHERE       FLAT_FIELD(ZONE)
+static_assert((FLAT_FIELDS & JSON_NOWHERE) == 0, "nobody reads it");
 
 static inline uint32_t json_name_slot(uint32_t factor, const char *name, size_t length)
 {

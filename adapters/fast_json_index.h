@@ -84,8 +84,8 @@ WALK_INLINE bool indexed_end(struct json_walk *walk, struct flat_record *record,
         return false;
     if ((met->present & FLAT_FIELD(STARTDATE)) && maybe_url_encoded(walk, record))
         return false;
-    record->present = met->present & FLAT_FIELDS;
-    return true;
+    record->present = met->present & walk->fields;
+    return !(record->present & JSON_NOWHERE);
 }
 
 /* The members of the record at `at`, whose quotes are indexed. NULL when they are not all, or this

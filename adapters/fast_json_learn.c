@@ -172,7 +172,8 @@ bool json_learn(struct json_walk *walk, const char *start, const char *end)
             return true;
         if (met->kind == VALUE_ABSENT)
             continue;
-        if (!node_of(met, &node))
+        if (!node_of(met, &node) ||
+            (met->field == JSON_STORE_NOWHERE && walk->fields & JSON_NOWHERE))
             return true;
         if (met->field < FIELD_COUNT)
             present |= UINT64_C(1) << met->field;
@@ -183,6 +184,6 @@ bool json_learn(struct json_walk *walk, const char *start, const char *end)
         from = met->end;
     }
     struct json_node last = {
-        .kind = JSON_NODE_END, .present = present & FLAT_FIELDS, .dated = dated};
+        .kind = JSON_NODE_END, .present = present & walk->fields, .dated = dated};
     return add_member(walk, parent, from, end, last) != NULL;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "account/ledger.h"
+#include "account/point.h"
 
 #define GROUP 64 /* items whose lines fit the first-level cache together */
 
@@ -90,12 +90,9 @@ static enum status apply(struct ledger *ledger, const struct event *event, const
     return status;
 }
 
-static enum status series_of(struct ledger *ledger, const struct usage *usage, uint32_t *ret,
-                             struct error *error)
+static enum status add_series(struct ledger *ledger, const struct usage *usage, uint32_t *ret,
+                              struct error *error)
 {
-    *ret = series_find(&ledger->series, usage->series_hash);
-    if (*ret != INDEX_NONE)
-        return STATUS_OK;
     enum status status =
         series_add(&ledger->series, usage->series_hash, usage->definition, ret, error);
     if (status != STATUS_OK)
@@ -111,8 +108,9 @@ enum status ledger_apply(struct ledger *ledger, struct usage *usage, enum outcom
     assert(ledger->options.mode == LEDGER_WRITE && usage->verdict == VERDICT_EVENT);
     if (ledger_pend_reserve(ledger, 1) != STATUS_OK)
         return out_of_memory(error);
-    uint32_t series;
-    enum status status = series_of(ledger, usage, &series, error);
+    uint32_t series = series_find(&ledger->series, usage->series_hash);
+    enum status status =
+        series == INDEX_NONE ? add_series(ledger, usage, &series, error) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
     struct event event = event_make(series, usage->start, usage->end, usage->quantity);
@@ -140,19 +138,54 @@ static struct event event_of(const struct usage_item *item, uint32_t series)
     };
 }
 
-static enum status apply_unknown(struct ledger *ledger, const struct usage_item *item,
-                                 const struct apply_callbacks *callbacks, uint32_t *ret,
-                                 struct error *error)
+/* Defines the item's series, which must be unknown, and finds out where its quantity goes.
+ * *ret_found: as point_find's. */
+static enum status define(struct ledger *ledger, const struct usage_item *item,
+                          const struct apply_callbacks *callbacks, uint32_t *ret,
+                          struct pointing *ret_pointing, bool *ret_found, struct error *error)
 {
-    *ret = series_find(&ledger->series, item->series);
-    if (*ret != INDEX_NONE)
-        return STATUS_OK; /* it became known within the block, or the first guess was wrong */
     struct usage usage;
+    *ret_found = false;
     enum status status = callbacks->define(callbacks->context, item, &usage, error);
     if (status != STATUS_OK)
         return status;
     assert(usage.verdict == VERDICT_EVENT && hash128_equal(usage.series_hash, item->series));
-    return series_of(ledger, &usage, ret, error);
+    status = add_series(ledger, &usage, ret, error);
+    struct event event = event_of(item, *ret);
+    if (status != STATUS_OK || !window_fits(&event))
+        return status;
+    return point_find_in(ledger, usage.definition, &event, ret_pointing, ret_found, error);
+}
+
+/* Items from the first on whose series are not known: all are defined, then all are pointed at
+ * their buckets, which are asked for meanwhile. It ends in front of an item that has become known,
+ * and behind one that has to be counted slowly: so buckets are made in the order of the items. */
+static enum status introduce(struct ledger *ledger, const struct usage_item *items, uint32_t count,
+                             const struct apply_callbacks *callbacks, uint32_t series[],
+                             struct error *error)
+{
+    struct pointing pointings[GROUP];
+    uint32_t found_count = 0;
+    bool found = true;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < count && found && series[i] == INDEX_NONE; i++) {
+        struct pointing *pointing = &pointings[found_count];
+        series[i] = series_find(&ledger->series, items[i].series);
+        if (series[i] != INDEX_NONE)
+            break; /* it became known within the block, or the first guess was wrong */
+        status = define(ledger, &items[i], callbacks, &series[i], pointing, &found, error);
+        if (status != STATUS_OK)
+            return status;
+        if (found) {
+            point_prefetch_slots(ledger, pointing);
+            found_count++;
+        }
+    }
+    for (uint32_t i = 0; i < found_count; i++)
+        point_prefetch_buckets(ledger, &pointings[i]);
+    for (uint32_t i = 0; i < found_count && status == STATUS_OK; i++)
+        status = point_set(ledger, &pointings[i], error);
+    return status;
 }
 
 static enum status apply_item(struct ledger *ledger, const struct usage_item *item, uint32_t series,
@@ -229,7 +262,7 @@ static inline bool count_quickly(struct ledger *ledger, const struct series *lin
     if (!quick_sum(bucket, low, high, (uint64_t)line->wide, &sum))
         return false;
     bucket->quanta = (int128)sum;
-    ledger->buckets.dirty[line->bucket[0]] = 1;
+    buckets_changed(&ledger->buckets, line->bucket[0]);
     return true;
 }
 
@@ -245,7 +278,7 @@ static inline enum quick apply_quickly(struct ledger *ledger, const struct usage
     if (run_end == (uint64_t)end && same && line->run_count)
         return item->quanta_low >> 63 ? QUICK_NOT : QUICK_DUPLICATE;
     if ((uint64_t)start < run_end || start < interval->from || end > interval->to ||
-        end > WINDOWS_INSTANT_MAX || !line->run_count || line->run_count == UINT32_MAX ||
+        end > WINDOWS_INSTANT_MAX || line->run_count == UINT32_MAX ||
         !count_quickly(ledger, line, item))
         return QUICK_NOT;
     ledger->series.dirty[series / SERIES_CHUNK] = 1;
@@ -365,7 +398,7 @@ static enum status apply_group(struct ledger *ledger, const struct usage_item *i
     for (uint32_t i = 0; i < count; i++) {
         enum status status = STATUS_OK;
         if (guesses[i] == INDEX_NONE)
-            status = apply_unknown(ledger, &items[i], callbacks, &guesses[i], error);
+            status = introduce(ledger, items + i, count - i, callbacks, guesses + i, error);
         if (status == STATUS_OK)
             status = apply_known(ledger, &items[i], guesses[i], callbacks, counts, error);
         if (status != STATUS_OK)

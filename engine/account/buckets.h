@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "base/calendar.h"
+#include "base/lookup.h"
 #include "base/money.h"
 #include "rate/snapshot.h"
 
@@ -39,28 +40,41 @@ struct bucket_chain {
     uint32_t reserved;
 };
 
+#define BUCKETS_CHUNK 1024       /* stored together in a checkpoint */
+#define BUCKETS_MAX   (1u << 28) /* of a shard, or of a report */
+
 struct buckets {
-    struct bucket *items;
-    uint32_t *next; /* chain: the next bucket of the same account and period */
-    uint8_t *dirty; /* changed since the last checkpoint */
+    struct bucket *items; /* never moves */
+    uint32_t *next;       /* chain: the next bucket of the same account and period */
+    uint8_t *dirty;       /* by BUCKETS_CHUNK: changed since the last checkpoint */
     uint32_t count;
-    uint32_t capacity;
-    uint32_t *slots; /* index + 1 */
-    uint32_t slot_count;
+    uint32_t dirty_capacity;
+    struct lookup index;
+    struct vast items_memory, next_memory;
+    bool many; /* on huge pages, if the kernel likes */
     struct bucket_chain *chains;
     uint32_t chain_count;
     uint32_t chain_capacity;
-    uint32_t *chain_slots;
+    uint32_t *chain_slots; /* chain + 1 */
     uint32_t chain_slot_count;
 };
 
+/* Empty. Memory comes with the first bucket. */
 void buckets_init(struct buckets *buckets);
 void buckets_fini(struct buckets *buckets);
 /* Empty again, with the memory it has. Cost: what was in it, however much it can hold. */
 void buckets_clear(struct buckets *buckets);
+/* Room for so many in all. Errors: NO_MEMORY. */
+MUST_USE enum status buckets_reserve(struct buckets *buckets, uint32_t count);
 /* The bucket's index; made with quantity 0 when new. Errors: NO_MEMORY. */
 MUST_USE enum status buckets_at(struct buckets *buckets, struct bucket_key key, uint32_t *ret);
-/* The two halves of a look-up for batches: has the slot fetched, then the bucket that it names. */
+/* Whoever changes a bucket says so. */
+static inline void buckets_changed(struct buckets *buckets, uint32_t index)
+{
+    buckets->dirty[index / BUCKETS_CHUNK] = 1;
+}
+/* The two halves of a look-up for batches: has the index's line fetched, then the bucket that it
+ * seems to name. */
 void buckets_prefetch_slot(const struct buckets *buckets, struct bucket_key key);
 void buckets_prefetch(const struct buckets *buckets, struct bucket_key key);
 /* Bytes of memory in use. */

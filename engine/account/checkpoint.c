@@ -2,7 +2,7 @@
  * written; one transaction.
  *
  * Tables: meta "state", "intervals", "meters", "positions"; series u32 -> SERIES_CHUNK lines with their tags,
- * definition offsets and tails, as they are in memory (little-endian); bucket u32 -> BUCKET_CHUNK
+ * definition offsets and tails, as they are in memory (little-endian); bucket u32 -> BUCKETS_CHUNK
  * buckets; resource u32 -> RESOURCE_CHUNK keys; id (ids.c); conflict u32 -> entry.
  * Integers in keys are big-endian, so that keys walk in order of number. Definitions and older
  * windows are in the heap, a file beside, synced up to the length that the state names. */
@@ -24,8 +24,7 @@ enum {
 static const char *const table_names[TABLE_COUNT] = {"meta",     "series", "bucket",
                                                      "resource", "id",     "conflict"};
 
-#define STATE_FORMAT   3
-#define BUCKET_CHUNK   1024
+#define STATE_FORMAT   4
 #define RESOURCE_CHUNK 1024
 
 /* A seal tells whether a value is the one that was written under its key, not whether it is the
@@ -92,7 +91,7 @@ static void pack_series(const struct series_table *table, uint32_t first, uint32
     pack_reset(out);
     pack_u32(out, count);
     pack_bytes(out, &table->lines[first], count * sizeof(struct series));
-    pack_bytes(out, &table->definitions[first], count * sizeof(uint64_t));
+    pack_bytes(out, &table->definitions[first], count * sizeof(uint32_t));
     pack_bytes(out, &table->tags[first], count * sizeof(uint32_t));
     for (uint32_t i = first; i < end; i++)
         if (table->lines[i].tail)
@@ -119,22 +118,17 @@ static enum status save_series(struct saving *saving, struct error *error)
     return status;
 }
 
-static bool chunk_dirty(const uint8_t *dirty, uint32_t first, uint32_t end)
-{
-    return memchr(dirty + first, 1, end - first) != NULL;
-}
-
 static enum status save_buckets(struct saving *saving, struct error *error)
 {
     struct ledger *ledger = saving->ledger;
     const struct buckets *buckets = &ledger->buckets;
     enum status status =
         ledger->buckets_replaced ? store_clear(saving->txn, TABLE_BUCKET, error) : STATUS_OK;
-    uint32_t chunks = chunk_count(buckets->count, BUCKET_CHUNK);
+    uint32_t chunks = chunk_count(buckets->count, BUCKETS_CHUNK);
     for (uint32_t chunk = 0; chunk < chunks && status == STATUS_OK; chunk++) {
-        uint32_t first = chunk * BUCKET_CHUNK;
-        uint32_t end = chunk_end(first, buckets->count, BUCKET_CHUNK);
-        if (ledger->buckets_replaced || chunk_dirty(buckets->dirty, first, end)) {
+        uint32_t first = chunk * BUCKETS_CHUNK;
+        uint32_t end = chunk_end(first, buckets->count, BUCKETS_CHUNK);
+        if (ledger->buckets_replaced || buckets->dirty[chunk]) {
             char key[4];
             put_be32(key, chunk);
             pack_reset(&saving->out);
@@ -262,7 +256,7 @@ static bool reserve_digests(struct ledger *ledger)
     return grow_digests(&ledger->series_digests, &ledger->series_digest_capacity,
                         chunk_count(ledger->series.count, SERIES_CHUNK)) &&
            grow_digests(&ledger->bucket_digests, &ledger->bucket_digest_capacity,
-                        chunk_count(ledger->buckets.count, BUCKET_CHUNK));
+                        chunk_count(ledger->buckets.count, BUCKETS_CHUNK));
 }
 
 enum status checkpoint_save(struct ledger *ledger, struct error *error)
@@ -287,7 +281,7 @@ enum status checkpoint_save(struct ledger *ledger, struct error *error)
     ledger->buckets_replaced = false;
     memset(ledger->series.dirty, 0, chunk_count(ledger->series.count, SERIES_CHUNK));
     if (ledger->buckets.count)
-        memset(ledger->buckets.dirty, 0, ledger->buckets.count);
+        memset(ledger->buckets.dirty, 0, chunk_count(ledger->buckets.count, BUCKETS_CHUNK));
     return STATUS_OK;
 }
 
@@ -327,7 +321,7 @@ static enum status load_series(struct slice key, struct slice value, void *conte
     unpack_init(&in, value);
     uint32_t count = unpack_u32(&in);
     struct slice lines = unpack_bytes(&in, (size_t)count * sizeof(struct series));
-    struct slice definitions = unpack_bytes(&in, (size_t)count * sizeof(uint64_t));
+    struct slice definitions = unpack_bytes(&in, (size_t)count * sizeof(uint32_t));
     struct slice tags = unpack_bytes(&in, (size_t)count * sizeof(uint32_t));
     uint32_t chunk = table->count / SERIES_CHUNK;
     if (key.length != 4 || get_be32(key.data) != chunk || table->count % SERIES_CHUNK ||
@@ -361,9 +355,10 @@ static enum status load_bucket(struct slice key, struct slice value, void *conte
     struct loading *loading = context;
     struct ledger *ledger = loading->ledger;
     const struct snapshot *snapshot = ledger->snapshot;
-    uint32_t chunk = ledger->buckets.count / BUCKET_CHUNK;
-    if (key.length != 4 || get_be32(key.data) != chunk || ledger->buckets.count % BUCKET_CHUNK ||
-        value.length % sizeof(struct bucket) || chunk >= ledger->bucket_digest_capacity)
+    uint32_t chunk = ledger->buckets.count / BUCKETS_CHUNK;
+    if (key.length != 4 || get_be32(key.data) != chunk || ledger->buckets.count % BUCKETS_CHUNK ||
+        value.length == 0 || value.length % sizeof(struct bucket) ||
+        chunk >= ledger->bucket_digest_capacity)
         return damaged("bucket", error);
     ledger->bucket_digests[chunk] = entry_digest(key, value);
     loading->digests.bucket += ledger->bucket_digests[chunk];
@@ -379,8 +374,8 @@ static enum status load_bucket(struct slice key, struct slice value, void *conte
         if (index != before)
             return damaged("bucket", error);
         ledger->buckets.items[index].quanta = bucket.quanta;
-        ledger->buckets.dirty[index] = 0;
     }
+    ledger->buckets.dirty[chunk] = 0;
     return STATUS_OK;
 }
 
@@ -449,7 +444,7 @@ static enum status load_state(struct loading *loading, struct slice packed, stru
     bool memory = grow_digests(&ledger->series_digests, &ledger->series_digest_capacity,
                                chunk_count(loading->series_count, SERIES_CHUNK)) &&
                   grow_digests(&ledger->bucket_digests, &ledger->bucket_digest_capacity,
-                               chunk_count(loading->bucket_count, BUCKET_CHUNK));
+                               chunk_count(loading->bucket_count, BUCKETS_CHUNK));
     if (!memory)
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
     return in.failed || !unpack_at_end(&in) ? damaged("meta", error) : STATUS_OK;
@@ -520,6 +515,12 @@ static enum status check_loaded(const struct loading *loading, struct error *err
     return STATUS_OK;
 }
 
+static enum status reserve_buckets(struct loading *loading, struct error *error)
+{
+    enum status status = buckets_reserve(&loading->ledger->buckets, loading->bucket_count);
+    return status == STATUS_OK ? STATUS_OK : error_set(error, status, "out of memory");
+}
+
 static enum status load_tables(struct loading *loading, struct store_txn *txn, struct error *error)
 {
     struct slice start = {0};
@@ -533,6 +534,8 @@ static enum status load_tables(struct loading *loading, struct store_txn *txn, s
         status = load_positions(loading->ledger, txn, error);
     if (status == STATUS_OK && loading->same_prices)
         status = store_walk(txn, TABLE_RESOURCE, start, load_resource, loading, error);
+    if (status == STATUS_OK && loading->same_prices)
+        status = reserve_buckets(loading, error);
     if (status == STATUS_OK && loading->same_prices)
         status = store_walk(txn, TABLE_BUCKET, start, load_bucket, loading, error);
     if (status == STATUS_OK)

@@ -117,7 +117,7 @@ static enum status count_piece(const struct piece *piece, void *context, struct 
         if (buckets_at(&ledger->buckets, key, &index) != STATUS_OK)
             return out_of_memory(error);
         ledger->buckets.items[index].quanta = sum;
-        ledger->buckets.dirty[index] = 1;
+        buckets_changed(&ledger->buckets, index);
     }
     return STATUS_OK;
 }
@@ -226,7 +226,7 @@ enum status ledger_count_event(struct ledger *ledger, const struct event *event,
     }
     for (uint32_t i = 0; i < count; i++) {
         ledger->buckets.items[line->bucket[i]].quanta = sums[i];
-        ledger->buckets.dirty[line->bucket[i]] = 1;
+        buckets_changed(&ledger->buckets, line->bucket[i]);
     }
     return STATUS_OK;
 }
@@ -259,7 +259,7 @@ enum status ledger_recount_event(struct ledger *ledger, const struct event *even
             buckets_at(&ledger->buckets, key, &index) != STATUS_OK)
             return out_of_memory(error);
         ledger->buckets.items[index].quanta = BUCKET_QUANTA_MAX;
-        ledger->buckets.dirty[index] = 1;
+        buckets_changed(&ledger->buckets, index);
     }
     return STATUS_OK;
 }

@@ -71,6 +71,7 @@ enum status ledgers_open(const struct ledgers_options *options, struct ledgers *
     ledgers->snapshot = options->snapshot;
     ledgers->shards = shards;
     buckets_init(&ledgers->merged);
+    buckets_init(&ledgers->touched);
     ledgers->count = options->datadir->shard_count;
     enum status status = for_each_shard(ledgers, open_shard, error);
     if (status == STATUS_OK)
@@ -90,6 +91,7 @@ void ledgers_close(struct ledgers *ledgers)
     for (uint32_t i = 0; i < ledgers->count; i++)
         ledger_close(ledgers->shards[i]);
     buckets_fini(&ledgers->merged);
+    buckets_fini(&ledgers->touched);
     free(ledgers->shards);
     free(ledgers);
 }
@@ -148,26 +150,25 @@ static enum status deliver(struct ledgers *ledgers, struct alert_batch *batch, s
 
 enum status ledgers_watch(struct ledgers *ledgers, struct error *error)
 {
-    struct buckets touched;
+    struct buckets *touched = &ledgers->touched;
     struct alert_batch batch;
     enum status status = STATUS_OK;
     if (!ledgers->options.alerts)
         return STATUS_OK;
-    buckets_init(&touched);
+    buckets_clear(touched);
     alert_batch_init(&batch);
     for (uint32_t i = 0; i < ledgers->count && status == STATUS_OK; i++)
-        status = ledger_touched(ledgers->shards[i], &touched);
+        status = ledger_touched(ledgers->shards[i], touched);
     if (status != STATUS_OK)
         (void)error_set(error, status, "out of memory");
-    for (uint32_t i = 0; i < touched.count && status == STATUS_OK; i++) {
-        status = watch_account(ledgers, touched.items[i].key, &batch, error);
+    for (uint32_t i = 0; i < touched->count && status == STATUS_OK; i++) {
+        status = watch_account(ledgers, touched->items[i].key, &batch, error);
         if (status == STATUS_OK && batch.bytes >= ALERT_BATCH_BYTES)
             status = deliver(ledgers, &batch, error);
     }
     if (status == STATUS_OK)
         status = deliver(ledgers, &batch, error);
     alert_batch_fini(&batch);
-    buckets_fini(&touched);
     for (uint32_t i = 0; i < ledgers->count && status == STATUS_OK; i++)
         ledger_forget_touched(ledgers->shards[i]);
     return status;

@@ -38,6 +38,7 @@ struct ledgers {
     uint32_t pending;     /* sum of ledger_pending */
     bool definitions_due; /* of a shard: they must fit into its frame */
     struct buckets merged;
+    struct buckets touched; /* accounts and periods that ledgers_watch looks at */
 };
 
 /* Opens all of them. A writer with an alert sink looks at every budget, because a crash may have

@@ -59,7 +59,7 @@ bool point_make(uint32_t series, const struct resolution *resolution, const stru
 
 void point_prefetch(const struct ledger *ledger, uint32_t series)
 {
-    heap_prefetch(ledger->heap, ledger->series.definitions[series]);
+    heap_prefetch(ledger->heap, series_definition_offset(&ledger->series, series));
 }
 
 /* Whether every plan's charge counts over the account, so that bucket keys need no resource. */
@@ -93,16 +93,24 @@ static __attribute__((noinline)) enum status key_unpriced(struct ledger *ledger,
 enum status point_find(struct ledger *ledger, const struct event *event, struct pointing *ret,
                        bool *ret_found, struct error *error)
 {
-    struct definition_key key;
     struct slice packed;
-    struct resolution resolution;
     *ret_found = false;
     if (!fits_any_new_bucket(ledger, event))
         return STATUS_OK;
     enum status status = series_packed(&ledger->series, event->series, &packed, error);
-    if (status != STATUS_OK)
-        return status;
-    status = definition_peek(packed, &key);
+    return status == STATUS_OK ? point_find_in(ledger, packed, event, ret, ret_found, error)
+                               : status;
+}
+
+enum status point_find_in(struct ledger *ledger, struct slice definition, const struct event *event,
+                          struct pointing *ret, bool *ret_found, struct error *error)
+{
+    struct definition_key key;
+    struct resolution resolution;
+    *ret_found = false;
+    if (!fits_any_new_bucket(ledger, event))
+        return STATUS_OK;
+    enum status status = definition_peek(definition, &key);
     if (status != STATUS_OK)
         return error_set(error, status, "the definition of series %u is damaged", event->series);
     status =
@@ -120,6 +128,18 @@ enum status point_find(struct ledger *ledger, const struct event *event, struct 
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
     *ret_found = point_make(event->series, &resolution, keys, ret);
     return STATUS_OK;
+}
+
+void point_prefetch_slots(const struct ledger *ledger, const struct pointing *pointing)
+{
+    for (uint32_t slot = 0; slot < pointing->count; slot++)
+        buckets_prefetch_slot(&ledger->buckets, pointing->keys[slot]);
+}
+
+void point_prefetch_buckets(const struct ledger *ledger, const struct pointing *pointing)
+{
+    for (uint32_t slot = 0; slot < pointing->count; slot++)
+        buckets_prefetch(&ledger->buckets, pointing->keys[slot]);
 }
 
 enum status point_set(struct ledger *ledger, const struct pointing *pointing, struct error *error)

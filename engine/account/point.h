@@ -31,6 +31,13 @@ void point_prefetch(const struct ledger *ledger, uint32_t series);
  * Errors: CORRUPT, IO (the definition), NO_MEMORY. */
 MUST_USE enum status point_find(struct ledger *ledger, const struct event *event,
                                 struct pointing *ret, bool *ret_found, struct error *error);
+/* The same where the packed definition is at hand. Errors: CORRUPT, NO_MEMORY. */
+MUST_USE enum status point_find_in(struct ledger *ledger, struct slice definition,
+                                   const struct event *event, struct pointing *ret, bool *ret_found,
+                                   struct error *error);
+/* Between 2 and 3, for many: first has the index's lines fetched, then the buckets. */
+void point_prefetch_slots(const struct ledger *ledger, const struct pointing *pointing);
+void point_prefetch_buckets(const struct ledger *ledger, const struct pointing *pointing);
 /* Step 3: makes the buckets and points the line there. Buckets of quantity 0 that this makes are no
  * trace. Errors: NO_MEMORY, with the series pointing nowhere. */
 MUST_USE enum status point_set(struct ledger *ledger, const struct pointing *pointing,

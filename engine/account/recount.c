@@ -81,7 +81,7 @@ static bool recount_others(struct buckets *buckets, const struct series *line, i
             return false;
     for (uint32_t i = 1; i < count; i++) {
         buckets->items[line->bucket[i]].quanta += quanta * line->narrow[i - 1];
-        buckets->dirty[line->bucket[i]] = 1;
+        buckets_changed(buckets, line->bucket[i]);
     }
     return true;
 }
@@ -110,7 +110,7 @@ static inline bool recount_quickly(struct ledger *ledger, const struct event *ev
     if (line->bucket[1] != INDEX_NONE && !recount_others(buckets, line, quanta))
         return false;
     bucket->quanta = sum;
-    buckets->dirty[line->bucket[0]] = 1;
+    buckets_changed(buckets, line->bucket[0]);
     return true;
 }
 

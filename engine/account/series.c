@@ -1,32 +1,11 @@
 #include "account/series.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "account/windows.h"
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
-#define INDEX_LINES_FIRST 1024
-#define SERIES_LEAST      (1u << 20) /* where the system refuses more addresses */
-
-static struct series_index_line *index_new(uint32_t lines)
-{
-    size_t bytes = (size_t)lines * sizeof(struct series_index_line);
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-    (void)madvise(memory, bytes, MADV_HUGEPAGE);
-    return memory;
-}
-
-static void index_free(struct series_index_line *index, uint32_t lines)
-{
-    if (index)
-        (void)munmap(index, (size_t)lines * sizeof(*index));
-}
+#define SERIES_LEAST (1u << 20) /* where the system refuses more addresses */
+#define REHASH_AHEAD 16
 
 enum status series_init(struct series_table *table, uint64_t seed, struct heap *heap)
 {
@@ -35,23 +14,23 @@ enum status series_init(struct series_table *table, uint64_t seed, struct heap *
     arena_init(&table->arena);
     bool memory = vast_init(&table->lines_memory, sizeof(struct series), SERIES_MAX, SERIES_LEAST,
                             true) == STATUS_OK &&
-                  vast_init(&table->definitions_memory, sizeof(uint64_t), SERIES_MAX, SERIES_LEAST,
+                  vast_init(&table->definitions_memory, sizeof(uint32_t), SERIES_MAX, SERIES_LEAST,
                             false) == STATUS_OK &&
                   vast_init(&table->tags_memory, sizeof(uint32_t), SERIES_MAX, SERIES_LEAST,
                             false) == STATUS_OK &&
                   vast_init(&table->dirty_memory, 1, SERIES_MAX / SERIES_CHUNK,
                             SERIES_LEAST / SERIES_CHUNK, false) == STATUS_OK &&
                   vast_init(&table->tails_memory, sizeof(struct series_tail), SERIES_MAX,
-                            SERIES_LEAST, true) == STATUS_OK;
+                            SERIES_LEAST, true) == STATUS_OK &&
+                  lookup_init(&table->index, SERIES_MAX, SERIES_LEAST, true) == STATUS_OK &&
+                  lookup_grow(&table->index, 1) == STATUS_OK;
     table->intervals = calloc(16, sizeof(*table->intervals));
     table->interval_capacity = 16;
-    table->index_lines = INDEX_LINES_FIRST;
-    table->index = index_new(table->index_lines);
-    if (!memory || !table->intervals || !table->index)
+    if (!memory || !table->intervals)
         return STATUS_NO_MEMORY;
     /* They never move. */
     table->lines = (struct series *)(void *)table->lines_memory.base;
-    table->definitions = (uint64_t *)(void *)table->definitions_memory.base;
+    table->definitions = (uint32_t *)(void *)table->definitions_memory.base;
     table->tags = (uint32_t *)(void *)table->tags_memory.base;
     table->dirty = (uint8_t *)table->dirty_memory.base;
     table->tails = (struct series_tail *)(void *)table->tails_memory.base;
@@ -65,7 +44,7 @@ void series_fini(struct series_table *table)
     vast_fini(&table->tags_memory);
     vast_fini(&table->dirty_memory);
     vast_fini(&table->tails_memory);
-    index_free(table->index, table->index_lines);
+    lookup_fini(&table->index);
     free(table->intervals);
     free(table->meter_names);
     free(table->resource_keys);
@@ -78,88 +57,46 @@ void series_fini(struct series_table *table)
  * -------------------------------------------------------------------------------------------------------
  */
 
-/* Bit i: tag i is equal. A free entry may match, too: its series is 0. */
-static unsigned matches(const struct series_index_line *line, uint32_t tag)
-{
-#ifdef __SSE2__
-    __m128i wanted = _mm_set1_epi32((int)tag);
-    __m128i low =
-        _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)(const void *)line->tags), wanted);
-    __m128i high =
-        _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)(const void *)(line->tags + 4)), wanted);
-    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(low)) |
-           (unsigned)_mm_movemask_ps(_mm_castsi128_ps(high)) << 4;
-#else
-    unsigned mask = 0;
-    for (unsigned i = 0; i < 8; i++)
-        mask |= (unsigned)(line->tags[i] == tag) << i;
-    return mask;
-#endif
-}
-
 uint32_t series_find(const struct series_table *table, struct hash128 identity)
 {
     uint32_t tag = (uint32_t)identity.low;
-    for (uint32_t at = tag & (table->index_lines - 1);; at = (at + 1) & (table->index_lines - 1)) {
-        const struct series_index_line *line = &table->index[at];
-        for (unsigned mask = matches(line, tag); mask; mask &= mask - 1) {
-            uint32_t number = line->series[__builtin_ctz(mask)];
-            if (number && table->lines[number - 1].check == identity.high)
-                return number - 1;
+    const struct lookup_line *line = lookup_home(&table->index, tag);
+    for (;; line = lookup_next(&table->index, line)) {
+        for (uint32_t mask = lookup_matches(line, tag); mask; mask &= mask - 1) {
+            uint32_t number = line->numbers[__builtin_ctz(mask)];
+            if (series_is(table, number, identity))
+                return number;
         }
-        if (!line->series[7])
-            return INDEX_NONE; /* lines fill from the front: this one was never full */
+        if (!line->passed)
+            return INDEX_NONE;
     }
 }
 
 void series_prefetch_index(const struct series_table *table, struct hash128 identity)
 {
-    __builtin_prefetch(&table->index[(uint32_t)identity.low & (table->index_lines - 1)]);
+    lookup_prefetch(&table->index, (uint32_t)identity.low);
 }
 
 uint32_t series_guess(const struct series_table *table, struct hash128 identity)
 {
     uint32_t tag = (uint32_t)identity.low;
-    const struct series_index_line *line = &table->index[tag & (table->index_lines - 1)];
-    unsigned mask = matches(line, tag);
-    return mask ? line->series[__builtin_ctz(mask)] - 1 : INDEX_NONE; /* 0 - 1 is INDEX_NONE */
+    const struct lookup_line *line = lookup_home(&table->index, tag);
+    uint32_t mask = lookup_matches(line, tag);
+    return mask ? line->numbers[__builtin_ctz(mask)] : INDEX_NONE;
 }
 
-static void index_put(struct series_index_line *index, uint32_t lines, uint32_t tag,
-                      uint32_t series)
-{
-    for (uint32_t at = tag & (lines - 1);; at = (at + 1) & (lines - 1)) {
-        struct series_index_line *line = &index[at];
-        if (line->series[7])
-            continue;
-        unsigned free = 0;
-        while (line->series[free])
-            free++;
-        line->tags[free] = tag;
-        line->series[free] = series + 1;
-        return;
-    }
-}
-
-/* At most three quarters full. */
 static enum status index_reserve(struct series_table *table, uint64_t count)
 {
-    uint32_t lines = table->index_lines;
-    while (count > (uint64_t)lines * 6)
-        lines *= 2;
-    if (lines == table->index_lines)
+    if (!lookup_is_full(&table->index, count))
         return STATUS_OK;
-    struct series_index_line *index = index_new(lines);
-    if (!index)
-        return STATUS_NO_MEMORY;
+    enum status status = lookup_grow(&table->index, count);
+    if (status != STATUS_OK)
+        return status;
     for (uint32_t i = 0; i < table->count; i++) {
-        if (i + 16 < table->count)
-            __builtin_prefetch(&index[table->tags[i + 16] & (lines - 1)], 1);
-        index_put(index, lines, table->tags[i], i);
+        if (i + REHASH_AHEAD < table->count)
+            lookup_prefetch(&table->index, table->tags[i + REHASH_AHEAD]);
+        lookup_put(&table->index, table->tags[i], i);
     }
-    index_free(table->index, table->index_lines);
-    table->index = index;
-    table->index_lines = lines;
     return STATUS_OK;
 }
 
@@ -184,7 +121,7 @@ static enum status reserve(struct series_table *table, uint64_t count)
 static uint32_t place(struct series_table *table, uint32_t tag)
 {
     uint32_t series = table->count++;
-    index_put(table->index, table->index_lines, tag, series);
+    lookup_put(&table->index, tag, series);
     table->tags[series] = tag;
     return series;
 }
@@ -202,7 +139,7 @@ enum status series_load(struct series_table *table, const char *tags, uint32_t c
     for (uint32_t i = 0; i < count; i++) {
         uint32_t tag;
         memcpy(&tag, tags + i * sizeof(tag), sizeof(tag));
-        __builtin_prefetch(&table->index[tag & (table->index_lines - 1)], 1);
+        lookup_prefetch(&table->index, tag);
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t tag;
@@ -227,7 +164,7 @@ static enum status add(struct series_table *table, struct hash128 identity, stru
     if (status != STATUS_OK)
         return status;
     *ret = place(table, (uint32_t)identity.low);
-    table->definitions[*ret] = offset;
+    table->definitions[*ret] = (uint32_t)(offset / HEAP_STEP_BYTES);
     table->dirty[*ret / SERIES_CHUNK] = 1;
     table->lines[*ret] = (struct series){
         .bucket = {INDEX_NONE, INDEX_NONE, INDEX_NONE},
@@ -308,7 +245,7 @@ enum status series_packed(const struct series_table *table, uint32_t series, str
                           struct error *error)
 {
     assert(series < table->count);
-    return heap_read(table->heap, table->definitions[series], ret, error);
+    return heap_read(table->heap, series_definition_offset(table, series), ret, error);
 }
 
 enum status series_definition(const struct series_table *table, uint32_t series,
@@ -455,9 +392,8 @@ const char *series_meter_base(uint32_t meter)
 
 uint64_t series_bytes(const struct series_table *table)
 {
-    return (uint64_t)table->count * (sizeof(struct series) + sizeof(uint64_t) + sizeof(uint32_t)) +
-           table->count / SERIES_CHUNK +
-           (uint64_t)table->index_lines * sizeof(struct series_index_line) +
-           (uint64_t)table->tail_count * sizeof(struct series_tail) +
+    return vast_bytes(&table->lines_memory) + vast_bytes(&table->definitions_memory) +
+           vast_bytes(&table->tags_memory) + vast_bytes(&table->dirty_memory) +
+           lookup_bytes(&table->index) + vast_bytes(&table->tails_memory) +
            (uint64_t)table->resource_slot_count * (sizeof(uint32_t) + sizeof(struct hash128) / 2);
 }

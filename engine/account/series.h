@@ -2,14 +2,14 @@
  *
  * A line knows where the series' quantities go (bucket slots, valid within one interval of prices)
  * and its newest run of counted windows; older windows are in windows.h. Memory per series: 64
- * bytes of line, 12 of tag and definition offset, about 11 of index. */
+ * bytes of line, 8 of tag and definition offset, 7 to 8 of index. */
 #ifndef RATEL_ACCOUNT_SERIES_H
 #define RATEL_ACCOUNT_SERIES_H
 
 #include <assert.h>
 
 #include "base/hash.h"
-#include "base/vast.h"
+#include "base/lookup.h"
 #include "mediate/definition.h"
 #include "store/heap.h"
 
@@ -46,26 +46,18 @@ struct series_interval {
     int64_t to;
 };
 
-/* Eight series by the low 32 bits of their identities, in one cache line. */
-struct series_index_line {
-    uint32_t tags[8];
-    uint32_t series[8]; /* number + 1; 0: free, and no later one is taken */
-};
-static_assert(sizeof(struct series_index_line) == 64, "a look-up is one cache line");
-
 struct series_tail;
 
 struct series_table {
     uint32_t count;
     struct identity_keys keys; /* of the data directory's seed */
     struct series *lines;
-    uint64_t *definitions; /* offset in the heap */
-    uint32_t *tags;
-    uint8_t *dirty; /* by SERIES_CHUNK: changed since the last checkpoint */
+    uint32_t *definitions; /* offset in the heap, in HEAP_STEP_BYTES */
+    uint32_t *tags;        /* low 32 bits of the identities */
+    uint8_t *dirty;        /* by SERIES_CHUNK: changed since the last checkpoint */
     struct vast lines_memory, definitions_memory, tags_memory, dirty_memory, tails_memory;
-    struct series_index_line *index;
-    uint32_t index_lines; /* power of two */
-    struct heap *heap;    /* definitions and old windows */
+    struct lookup index; /* by tags */
+    struct heap *heap;   /* definitions and old windows */
 
     struct series_tail *tails; /* number 0 is not used */
     uint32_t tail_count;
@@ -121,6 +113,11 @@ void series_forget_slots(struct series_table *table);
 /* The number of an interval, INDEX_NONE when it lies outside what lines can hold or memory is out. */
 uint32_t series_interval_number(struct series_table *table, int64_t from, int64_t to);
 
+/* Where the heap has it. */
+static inline uint64_t series_definition_offset(const struct series_table *table, uint32_t series)
+{
+    return (uint64_t)table->definitions[series] * HEAP_STEP_BYTES;
+}
 /* Borrows until the next call that adds a series. Errors: CORRUPT, IO (the file of definitions). */
 MUST_USE enum status series_definition(const struct series_table *table, uint32_t series,
                                        struct definition *ret, struct error *error);

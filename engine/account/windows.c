@@ -136,18 +136,34 @@ static bool joins(const struct window_span *left, const struct window_span *righ
            left->code == right->code && left->count <= UINT32_MAX - right->count;
 }
 
-/* Moves the full tail to the heap. */
-static enum status seal(struct series_table *table, struct series_tail *tail, struct error *error)
+/* Puts the span among `count` sorted ones, behind which there is room for it. */
+static void insert(struct window_span *spans, uint32_t count, const struct window_span *span)
+{
+    uint32_t position = count;
+    for (; position > 0 && spans[position - 1].start > span->start; position--)
+        spans[position] = spans[position - 1];
+    /* Word by word: copied as vectors, words just written would have to reach the cache first. */
+    struct window_span *to = &spans[position];
+    to->start = span->start;
+    to->step = span->step;
+    to->count = span->count;
+    to->reserved = 0;
+    to->code = span->code;
+}
+
+/* Moves the full tail to the heap, with the span that has no place in it. */
+static enum status seal(struct series_table *table, struct series_tail *tail,
+                        const struct window_span *span, struct error *error)
 {
     struct {
         struct page_head head;
-        struct window_span spans[WINDOWS_TAIL];
-    } page = {.head = {.before = tail->page, .reach = tail->page_end, .count = tail->count}};
+        struct window_span spans[WINDOWS_TAIL + 1];
+    } page = {.head = {.before = tail->page, .reach = tail->page_end, .count = WINDOWS_TAIL + 1}};
     assert(tail->count == WINDOWS_TAIL);
-    page.head.start = tail->spans[0].start;
-    page.head.end =
-        span_end(&tail->spans[tail->count - 1]); /* W-2 and sorted: the last ends last */
-    memcpy(page.spans, tail->spans, sizeof(page.spans));
+    memcpy(page.spans, tail->spans, sizeof(tail->spans));
+    insert(page.spans, WINDOWS_TAIL, span);
+    page.head.start = page.spans[0].start;
+    page.head.end = span_end(&page.spans[WINDOWS_TAIL]); /* W-2 and sorted: the last ends last */
     uint64_t offset;
     enum status status =
         heap_append(table->heap, slice_of((const char *)&page, sizeof(page)), &offset, error);
@@ -213,22 +229,9 @@ static enum status push_tail(struct series_table *table, struct series *line,
     bool alone = !last || (span->start >= span_end(last) && !joins(last, span));
     if (!alone && join_tail(tail, span))
         return STATUS_OK;
-    if (tail->count == WINDOWS_TAIL) {
-        enum status status = seal(table, tail, error);
-        if (status != STATUS_OK)
-            return status;
-    }
-    uint32_t position = tail->count;
-    for (; position > 0 && tail->spans[position - 1].start > span->start; position--)
-        tail->spans[position] = tail->spans[position - 1];
-    /* Word by word: copied as vectors, words just written would have to reach the cache first. */
-    struct window_span *to = &tail->spans[position];
-    to->start = span->start;
-    to->step = span->step;
-    to->count = span->count;
-    to->reserved = 0;
-    to->code = span->code;
-    tail->count++;
+    if (tail->count == WINDOWS_TAIL)
+        return seal(table, tail, span, error);
+    insert(tail->spans, tail->count++, span);
     return STATUS_OK;
 }
 

@@ -2,9 +2,9 @@
  * resource is charged once.
  *
  * Equal neighbouring windows (same length, same quantity, end to start) are one run. The newest run
- * is in the series' line (series.h); up to WINDOWS_TAIL older ones in its tail; when those are full
- * they go to the heap on disk as one page, linked to the page before. So memory is bounded per
- * series, however many windows there are, and usage that comes in order of time never looks at
+ * is in the series' line (series.h); up to WINDOWS_TAIL older ones in its tail; when there is no
+ * place for another they go to the heap on disk with it, as one page, linked to the page before. So
+ * memory is bounded per series, however many windows there are, and usage that comes in order of time never looks at
  * more than the line. */
 #ifndef RATEL_ACCOUNT_WINDOWS_H
 #define RATEL_ACCOUNT_WINDOWS_H
@@ -21,7 +21,7 @@ struct window_span {
 };
 static_assert(sizeof(struct window_span) == 24, "stored as it is");
 
-#define WINDOWS_TAIL 4
+#define WINDOWS_TAIL 2 /* a tail is one cache line */
 
 struct series_tail {
     uint64_t page;     /* offset in the heap of the newest page + 1; 0: none */
@@ -29,7 +29,7 @@ struct series_tail {
     uint32_t count;
     struct window_span spans[WINDOWS_TAIL]; /* sorted by start */
 };
-static_assert(sizeof(struct series_tail) == 112, "stored as it is");
+static_assert(sizeof(struct series_tail) == 64, "stored as it is");
 
 /* Instants that lines can hold: 1970 to 2105. */
 #define WINDOWS_INSTANT_MAX ((int64_t)4290000000)

@@ -56,6 +56,14 @@ static inline char *room(struct packer *packer, size_t more)
     return at;
 }
 
+char *pack_room(struct packer *packer, size_t most)
+{
+    char *at = room(packer, most);
+    if (at)
+        packer->length -= most;
+    return at;
+}
+
 void pack_bytes(struct packer *packer, const void *data, size_t length)
 {
     if (length == 0)

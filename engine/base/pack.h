@@ -29,6 +29,13 @@ void pack_i128(struct packer *packer, int128 value);
 void pack_varint(struct packer *packer, uint64_t value);
 void pack_bytes(struct packer *packer, const void *data, size_t length); /* raw, without a length */
 void pack_slice(struct packer *packer, struct slice slice);              /* varint length, bytes */
+/* Room for up to `most` bytes at the end, NULL after a failure: the caller writes them and says with
+ * pack_took where they end. */
+char *pack_room(struct packer *packer, size_t most);
+static inline void pack_took(struct packer *packer, const char *end)
+{
+    packer->length = (size_t)(end - packer->data);
+}
 static inline struct slice pack_done(const struct packer *packer)
 {
     return (struct slice){packer->data, packer->length};

@@ -46,17 +46,22 @@ enum status vast_init(struct vast *vast, size_t element_bytes, uint64_t capacity
         size_t bytes = bytes_for(element_bytes, capacity);
         char *base = bytes ? reserve_addresses(bytes) : NULL;
         if (base) {
-            /* A wish: without it the array is as good, only slower to touch and to walk. */
-            if (huge_pages)
-                (void)madvise(base, bytes, MADV_HUGEPAGE);
             *vast =
                 (struct vast){.base = base, .element_bytes = element_bytes, .capacity = capacity};
+            if (huge_pages)
+                vast_huge_pages(vast);
             return STATUS_OK;
         }
         if (capacity == capacity_least)
             return STATUS_NO_MEMORY;
         capacity = capacity / 2 > capacity_least ? capacity / 2 : capacity_least;
     }
+}
+
+void vast_huge_pages(struct vast *vast)
+{
+    /* A wish: without it the array is as good, only slower to touch and to walk. */
+    (void)madvise(vast->base, bytes_for(vast->element_bytes, vast->capacity), MADV_HUGEPAGE);
 }
 
 void vast_fini(struct vast *vast)

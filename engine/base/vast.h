@@ -29,6 +29,8 @@ struct vast {
 MUST_USE enum status vast_init(struct vast *vast, size_t element_bytes, uint64_t capacity,
                                uint64_t capacity_least, bool huge_pages);
 void vast_fini(struct vast *vast);
+/* Asks for huge pages from now on: for an array of which nobody knew that it would be large. */
+void vast_huge_pages(struct vast *vast);
 
 /* The elements below `count` may be used from now on. Elements are only ever added. Errors:
  * NO_MEMORY, beyond the capacity or when the system has none; the array is as it was. Cost: nothing

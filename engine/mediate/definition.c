@@ -3,6 +3,8 @@
 #include <assert.h>
 
 #define DEFINITION_FORMAT 1
+#define VARINT_BYTES      10 /* at most */
+#define UUID_BYTES        36
 
 static_assert(NAME_CODES == ATTRIBUTE_CODES, "codes are those of rate/attribute.h");
 static_assert(IDENTITY_ATTRIBUTE + NAME_CODES <= IDENTITY_PARTS, "each code has its keys");
@@ -18,31 +20,73 @@ static inline enum name_code code_of(const struct definition *definition, uint32
                              : definition_name_code(definition->attributes[attribute].name);
 }
 
+/* What pack_slice of it takes at most. */
+static inline size_t slice_room(struct slice slice)
+{
+    return VARINT_BYTES + slice.length;
+}
+
+/* What definition_pack writes at most. */
+static size_t room_for(const struct definition *definition)
+{
+    size_t room = 3 + VARINT_BYTES + slice_room(definition->source) +
+                  slice_room(definition->meter_name) + slice_room(definition->payer_id) +
+                  slice_room(definition->account_name) + slice_room(definition->domain) +
+                  slice_room(definition->name) + slice_room(definition->description);
+    for (uint32_t i = 0; i < definition->attribute_count; i++)
+        room += 1 + slice_room(definition->attributes[i].name) +
+                slice_room(definition->attributes[i].value);
+    return room;
+}
+
+/* As pack_varint and pack_slice, where there is room. */
+static inline char *put_varint(char *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
+}
+
+static inline char *put_slice(char *at, struct slice slice)
+{
+    at = put_varint(at, slice.length);
+    if (slice.length == UUID_BYTES) /* most are: no call */
+        memcpy(at, slice.data, UUID_BYTES);
+    else if (slice.length)
+        memcpy(at, slice.data, slice.length);
+    return at + slice.length;
+}
+
 void definition_pack(const struct definition *definition, struct packer *packer)
 {
     assert(definition->attribute_count <= DEFINITION_ATTRIBUTES_MAX);
-    pack_u8(packer, DEFINITION_FORMAT);
-    pack_u8(packer, definition->usage_type);
-    pack_u8(packer, definition->payer_kind);
-    pack_slice(packer, definition->source);
-    pack_slice(packer, definition->usage_type ? (struct slice){0} : definition->meter_name);
-    pack_slice(packer, definition->payer_id);
-    pack_varint(packer, definition->attribute_count);
+    char *at = pack_room(packer, room_for(definition));
+    if (!at)
+        return;
+    *at++ = DEFINITION_FORMAT;
+    *at++ = (char)definition->usage_type;
+    *at++ = (char)definition->payer_kind;
+    at = put_slice(at, definition->source);
+    at = put_slice(at, definition->usage_type ? (struct slice){0} : definition->meter_name);
+    at = put_slice(at, definition->payer_id);
+    at = put_varint(at, definition->attribute_count);
     for (uint32_t i = 0; i < definition->attribute_count; i++) {
         const struct where_term *attribute = &definition->attributes[i];
         uint8_t code = (uint8_t)code_of(definition, i);
         /* Codes are in the order of their names. */
         assert(i == 0 || (code && code_of(definition, i - 1) < code) ||
                slice_compare(definition->attributes[i - 1].name, attribute->name) < 0);
-        pack_u8(packer, code);
+        *at++ = (char)code;
         if (!code)
-            pack_slice(packer, attribute->name);
-        pack_slice(packer, attribute->value);
+            at = put_slice(at, attribute->name);
+        at = put_slice(at, attribute->value);
     }
-    pack_slice(packer, definition->account_name);
-    pack_slice(packer, definition->domain);
-    pack_slice(packer, definition->name);
-    pack_slice(packer, definition->description);
+    at = put_slice(at, definition->account_name);
+    at = put_slice(at, definition->domain);
+    at = put_slice(at, definition->name);
+    at = put_slice(at, definition->description);
+    pack_took(packer, at);
 }
 
 /* unpack_slice, without a call for what is shorter than 128 bytes: nearly all is. After a failure
@@ -167,6 +211,19 @@ enum status definition_level(struct slice packed, bool *ret)
     return STATUS_OK;
 }
 
+static inline void add_part(struct identity *identity, const struct identity_keys *keys,
+                            unsigned part, struct slice value)
+{
+    if (value.length == UUID_BYTES) {
+        identity_add_uuid(identity, keys, part, value.data);
+        return;
+    }
+    /* Apart, so that `identity` can stay in registers. */
+    struct identity other = {0};
+    identity_add(&other, keys, part, value);
+    identity_join(identity, &other);
+}
+
 struct hash128 definition_identity(const struct definition *definition,
                                    const struct identity_keys *keys)
 {
@@ -177,13 +234,13 @@ struct hash128 definition_identity(const struct definition *definition,
     else
         identity_add(&identity, keys, IDENTITY_METER, definition->meter_name);
     identity_add(&identity, keys, IDENTITY_SOURCE, definition->source);
-    identity_add(&identity, keys, IDENTITY_PAYER + (unsigned)definition->payer_kind,
-                 definition->payer_id);
+    add_part(&identity, keys, IDENTITY_PAYER + (unsigned)definition->payer_kind,
+             definition->payer_id);
     for (uint32_t i = 0; i < definition->attribute_count; i++) {
         const struct where_term *attribute = &definition->attributes[i];
         enum name_code code = code_of(definition, i);
         if (code)
-            identity_add(&identity, keys, IDENTITY_ATTRIBUTE + (unsigned)code, attribute->value);
+            add_part(&identity, keys, IDENTITY_ATTRIBUTE + (unsigned)code, attribute->value);
         else
             identity_add_named(&identity, keys, attribute->name, attribute->value);
     }

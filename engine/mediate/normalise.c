@@ -419,6 +419,16 @@ static void scratch_prepare(struct packer *scratch, const struct record *record)
     pack_reset(scratch);
 }
 
+static void take_definition(struct normaliser *normaliser, const struct definition *definition,
+                            struct usage *ret)
+{
+    pack_reset(&normaliser->packer);
+    definition_pack(definition, &normaliser->packer);
+    assert(!normaliser->packer.failed);
+    ret->definition = pack_done(&normaliser->packer);
+    ret->series_hash = definition_identity(definition, &normaliser->keys);
+}
+
 void normalise(struct normaliser *normaliser, const struct record_block *block,
                const struct record *record, struct usage *ret)
 {
@@ -447,11 +457,21 @@ void normalise(struct normaliser *normaliser, const struct record_block *block,
         sound = quarantined(ret, "neither usagetype (CloudStack) nor meter (plain event) is given");
     if (!sound)
         return;
-    pack_reset(&normaliser->packer);
-    definition_pack(&definition, &normaliser->packer);
-    assert(!normaliser->packer.failed);
-    ret->definition = pack_done(&normaliser->packer);
-    ret->series_hash = definition_identity(&definition, &normaliser->keys);
+    take_definition(normaliser, &definition, ret);
     ret->payer_hash =
         ret->has_id ? ret->id.low : hash64(definition.payer_id, normaliser->keys.seed);
+}
+
+void normalise_series(struct normaliser *normaliser, const struct record_block *block,
+                      const struct record *record, struct usage *ret)
+{
+    struct definition definition;
+    if (!usual_definition(record, normaliser->source, &definition)) {
+        normalise(normaliser, block, record, ret);
+        return;
+    }
+    ret->verdict = VERDICT_EVENT;
+    ret->reason[0] = 0;
+    ret->has_id = false;
+    take_definition(normaliser, &definition, ret);
 }

@@ -42,5 +42,9 @@ void normaliser_fini(struct normaliser *normaliser);
 /* Never fails: what is wrong with the record is its verdict. */
 void normalise(struct normaliser *normaliser, const struct record_block *block,
                const struct record *record, struct usage *ret);
+/* The same for a record that is known to be an event, of which only the series is asked for: of
+ * *ret the verdict, the definition and series_hash are set. */
+void normalise_series(struct normaliser *normaliser, const struct record_block *block,
+                      const struct record *record, struct usage *ret);
 
 #endif

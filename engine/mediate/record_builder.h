@@ -31,4 +31,8 @@ bool builder_quantity(struct usage *usage, const struct record *record, enum fie
 bool cloudstack_definition(struct normaliser *normaliser, const struct record *record,
                            struct definition *definition, struct usage *usage);
 
+/* usual_definition.c: what cloudstack_definition makes of a record, for one that it makes an event
+ * of; false where it is unusual, and cloudstack_definition has to be asked. */
+bool usual_definition(const struct record *record, struct slice source, struct definition *ret);
+
 #endif

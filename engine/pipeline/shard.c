@@ -26,7 +26,7 @@ static enum status define(void *context, const struct usage_item *item, struct u
     if (status != STATUS_OK)
         return status;
     assert(block->count == 1);
-    normalise(&shard->normaliser, block, &block->records[0], ret);
+    normalise_series(&shard->normaliser, block, &block->records[0], ret);
     return STATUS_OK;
 }
 

@@ -59,12 +59,12 @@ static uint32_t get_u32(const char *at)
 
 static inline size_t string_bytes(size_t length)
 {
-    return (STRING_HEADER + length + 7) & ~(size_t)7;
+    return (STRING_HEADER + length + HEAP_STEP_BYTES - 1) / HEAP_STEP_BYTES * HEAP_STEP_BYTES;
 }
 
 static inline uint32_t string_crc(uint64_t offset, const char *data, uint32_t length)
 {
-    uint32_t seed = (uint32_t)(offset / 8) * 0x9e3779b1u ^ length;
+    uint32_t seed = (uint32_t)(offset / HEAP_STEP_BYTES) * 0x9e3779b1u ^ length;
     return crc32c(seed, data, length);
 }
 
@@ -172,7 +172,7 @@ static enum status map_file(struct heap *heap, struct error *error)
 enum status heap_open(const char *path, uint64_t length_trusted, enum heap_mode mode,
                       struct heap **ret, struct error *error)
 {
-    assert(length_trusted % 8 == 0 && length_trusted <= HEAP_BYTES_MAX);
+    assert(length_trusted % HEAP_STEP_BYTES == 0 && length_trusted <= HEAP_BYTES_MAX);
     assert(length_trusted == 0 || length_trusted >= HEADER_BYTES);
     if (strlen(path) >= PATH_BYTES)
         return error_set(error, STATUS_CANNOT_CREATE, "path too long: %.64s...", path);
@@ -303,7 +303,8 @@ enum status heap_append(struct heap *heap, struct slice bytes, uint64_t *ret_off
     }
     uint64_t offset = heap_length(heap);
     char *at = heap->tail + heap->tail_bytes;
-    memset(at + whole - 8, 0, 8); /* padding; a short string's own bytes follow */
+    /* Padding; what is none of it follows. */
+    memset(at + whole - HEAP_STEP_BYTES, 0, HEAP_STEP_BYTES);
     put_u32(at, (uint32_t)bytes.length);
     if (bytes.length)
         memcpy(at + STRING_HEADER, bytes.data, bytes.length);
@@ -346,7 +347,8 @@ enum status heap_read(struct heap *heap, uint64_t offset, struct slice *ret, str
 {
     bool in_tail = offset >= heap->tail_offset;
     uint64_t end = in_tail ? heap_length(heap) : heap->tail_offset; /* H-2 */
-    if (offset < HEADER_BYTES || offset % 8 != 0 || offset > end || end - offset < STRING_HEADER)
+    if (offset < HEADER_BYTES || offset % HEAP_STEP_BYTES != 0 || offset > end ||
+        end - offset < STRING_HEADER)
         return damaged(heap, error, offset, "no string can begin here");
     const char *at = in_tail ? heap->tail + (offset - heap->tail_offset) : heap->map + offset;
     uint32_t length = get_u32(at);

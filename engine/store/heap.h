@@ -14,9 +14,9 @@
  * cache, once in the page cache); install sigbus.h's handler in processes that read.
  *
  * File, little-endian: header of 64 bytes (magic "RATELHEP", format version u32, zeros, CRC32C of
- * the 60 bytes before), then strings, each at a multiple of 8: length u32, CRC32C u32 of the bytes
+ * the 60 bytes before), then strings, each at a multiple of 16: length u32, CRC32C u32 of the bytes
  * (begun with offset and length, so that a string at another place is no match), bytes, zeros up to
- * a multiple of 8. */
+ * a multiple of 16. */
 #ifndef RATEL_STORE_HEAP_H
 #define RATEL_STORE_HEAP_H
 
@@ -24,9 +24,11 @@
 #include "base/status.h"
 #include "store/space.h"
 
-#define HEAP_FORMAT_VERSION   1
+#define HEAP_FORMAT_VERSION   2
 #define HEAP_STRING_BYTES_MAX (64u << 20)
-/* Address space that each open heap reserves; offsets / 8 fit into 33 bits. */
+/* Offsets are multiples of it. */
+#define HEAP_STEP_BYTES 16
+/* Address space that each open heap reserves; offsets / HEAP_STEP_BYTES fit into 32 bits. */
 #define HEAP_BYTES_MAX ((uint64_t)64 << 30)
 /* Bytes that are gathered in memory before they are written. */
 #define HEAP_TAIL_BYTES ((size_t)1 << 20)
@@ -52,9 +54,9 @@ void heap_close(struct heap *heap);
  * another. */
 void heap_on_full(struct heap *heap, const struct space *space);
 
-/* At most HEAP_STRING_BYTES_MAX bytes. *ret_offset is a multiple of 8, never 0. Errors: NO_SPACE
- * (nothing changed, try again when there is room), RANGE (HEAP_BYTES_MAX), IO (for good),
- * NO_MEMORY. Cost: a copy and a checksum; one pwrite in HEAP_TAIL_BYTES. */
+/* At most HEAP_STRING_BYTES_MAX bytes. *ret_offset is a multiple of HEAP_STEP_BYTES, never 0.
+ * Errors: NO_SPACE (nothing changed, try again when there is room), RANGE (HEAP_BYTES_MAX), IO (for
+ * good), NO_MEMORY. Cost: a copy and a checksum; one pwrite in HEAP_TAIL_BYTES. */
 MUST_USE enum status heap_append(struct heap *heap, struct slice bytes, uint64_t *ret_offset,
                                  struct error *error);
 /* Lifetime: until the next heap_append, heap_sync or heap_close. Errors: CORRUPT with file and

@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -74,6 +76,70 @@ static const char *const json_records[] = {
     "{\"usagetype\":1,\"usagetype\":2}",
     "{}",
 };
+
+/* One value of a member, and what may stand there: nearly always what a layout foretells. */
+static void json_member(char *out, size_t size, size_t *at, const char *name, uint64_t *random)
+{
+    static const char *const odd[] = {"null",
+                                      "true",
+                                      "[]",
+                                      "{}",
+                                      "\"a\\\"b\"",
+                                      "\"caf\xc3\xa9\"",
+                                      "1.5",
+                                      "\"\"",
+                                      "[1]",
+                                      "0",
+                                      "123456789012345678901234567890"};
+    bool integer =
+        strcmp(name, "size") == 0 || strcmp(name, "memory") == 0 || strcmp(name, "cpunumber") == 0;
+    uint64_t drawn = next_random(random);
+    char value[64];
+    if (drawn % 40 == 0)
+        snprintf(value, sizeof(value), "%s", odd[drawn / 40 % (sizeof(odd) / sizeof(odd[0]))]);
+    else if (strncmp(name, "is", 2) == 0)
+        snprintf(value, sizeof(value), "%s", drawn & 64 ? "true" : "false");
+    else if (strcmp(name, "usagetype") == 0)
+        snprintf(value, sizeof(value), "%u", (unsigned)(1 + drawn / 64 % 12));
+    else if (integer)
+        snprintf(value, sizeof(value), "%llu", (unsigned long long)(drawn >> drawn % 40));
+    else
+        snprintf(value, sizeof(value), "\"%.*s\"", (int)(drawn / 64 % 5 ? 8 : drawn / 512 % 30),
+                 "0d1c2b3a-4e5f-6071-8293-a4b5c6d7e8f9");
+    *at += (size_t)snprintf(out + *at, size - *at, "%s\"%s\":%s", *at > 1 ? "," : "", name, value);
+}
+
+/* Records of a few layouts, one after another, so that they are learnt: all known fields in some of
+ * them, members that nobody knows between them, and the field that stands for nowhere. */
+static void test_lone__json_of_few_layouts(void **state)
+{
+    (void)state;
+    enum { LAYOUTS = 6, RECORDS = 20000 };
+    struct both both = {0};
+    uint64_t random = 11, seed[LAYOUTS];
+    for (unsigned i = 0; i < LAYOUTS; i++)
+        seed[i] = next_random(&random);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        char record[8192] = "{";
+        size_t at = 1;
+        uint64_t layout = seed[i / 7 % LAYOUTS];
+        int first = (int)(layout % FIELD_COUNT);
+        for (int member = 0; member < FIELD_COUNT; member++) {
+            int field = (first + member) % FIELD_COUNT;
+            bool plain_event = field == FIELD_METER || field == FIELD_QUANTITY;
+            bool given = field == FIELD_USAGETYPE || next_random(&layout) % 4 > i / 7 % LAYOUTS / 2;
+            if (given && !plain_event)
+                json_member(record, sizeof(record), &at, field_name((enum field)field), &random);
+            if (next_random(&layout) % 6 == 0)
+                json_member(record, sizeof(record), &at, "unheard", &random);
+        }
+        record[at++] = '}';
+        compare(&both, RECORD_FORM_JSON, record, at);
+    }
+    assert_true(both.quick > RECORDS / 4);
+    lone_fini(&both.fast);
+    lone_fini(&both.slow);
+}
 
 /* Keys and values of JSON's first record as msgpack, by hand. */
 static size_t pack_text(char *out, const char *text)
@@ -180,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lone__json_is_what_the_reference_gives),
+        cmocka_unit_test(test_lone__json_of_few_layouts),
         cmocka_unit_test(test_lone__msgpack_is_what_the_reference_gives),
         cmocka_unit_test(test_lone__other_forms_go_to_their_decoders),
     };

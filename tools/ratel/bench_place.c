@@ -104,13 +104,7 @@ uint64_t bench_ledger_bytes(const struct ledgers *ledgers)
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < ledgers->count; i++) {
         const struct ledger *ledger = ledgers->shards[i];
-        const struct buckets *buckets = &ledger->buckets;
-        bytes += series_bytes(&ledger->series);
-        bytes += (uint64_t)buckets->capacity *
-                 (sizeof(*buckets->items) + sizeof(*buckets->next) + sizeof(*buckets->dirty));
-        bytes += (uint64_t)buckets->slot_count * sizeof(*buckets->slots);
-        bytes += (uint64_t)buckets->chain_capacity * sizeof(*buckets->chains);
-        bytes += (uint64_t)buckets->chain_slot_count * sizeof(*buckets->chain_slots);
+        bytes += series_bytes(&ledger->series) + buckets_bytes(&ledger->buckets);
         bytes += (uint64_t)ledger->series_digest_capacity * sizeof(uint64_t);
         bytes += (uint64_t)ledger->bucket_digest_capacity * sizeof(uint64_t);
     }

@@ -310,7 +310,9 @@ static void test_apply__a_callback_that_fails(void **state)
     assert_int_equal(ledger_apply_items(pair.many.ledger, items, 100, &callbacks, &counts, &error),
                      STATUS_CORRUPT);
     assert_string_equal(error.text, "made to fail");
-    assert_int_equal(counts.read, 70);
+    /* What was defined last may not have been counted. */
+    assert_true(counts.read > 0 && counts.read <= 70);
+    assert_int_equal(counts.read, ledger_pending(pair.many.ledger));
     assert_int_equal(pair.many.ledger->series.count, 70);
     pair_end(&pair);
 }

@@ -10,11 +10,14 @@
 #include "adapters/adapter.h"
 #include "mediate/flat_usage.h"
 #include "mediate/normalise.h"
+#include "mediate/record_builder.h"
 
 #define FLAT_WINDOW_BYTES (1 << 20)
 
 struct flat_pair {
     struct normaliser law;
+    struct normaliser series;
+    uint32_t usual; /* definitions that were made the usual way */
     struct flat_normaliser fast;
     struct flat_block *block;
     char *window; /* FLAT_WINDOW_BYTES, the values at its end */
@@ -24,6 +27,8 @@ struct flat_pair {
 static inline void flat_pair_init(struct flat_pair *pair, struct slice source, uint64_t seed)
 {
     normaliser_init(&pair->law, source, seed);
+    normaliser_init(&pair->series, source, seed);
+    pair->usual = 0;
     flat_normaliser_init(&pair->fast, source, seed);
     pair->block = calloc(1, sizeof(*pair->block));
     pair->window = malloc(FLAT_WINDOW_BYTES + DECODER_PADDING);
@@ -34,6 +39,7 @@ static inline void flat_pair_init(struct flat_pair *pair, struct slice source, u
 static inline void flat_pair_fini(struct flat_pair *pair)
 {
     normaliser_fini(&pair->law);
+    normaliser_fini(&pair->series);
     free(pair->block);
     free(pair->window);
 }
@@ -92,6 +98,23 @@ static inline bool flat_from_records(struct flat_pair *pair, const struct record
     return true;
 }
 
+/* NULL when the series alone comes out as the law has it. The law is asked before whether it is an
+ * event. */
+static inline const char *series_compare(struct flat_pair *pair, const struct record_block *records,
+                                         const struct record *record, const struct usage *law)
+{
+    struct definition definition;
+    struct usage series;
+    pair->usual += usual_definition(record, pair->series.source, &definition);
+    memset(&series, 0x5a, sizeof(series));
+    normalise_series(&pair->series, records, record, &series);
+    if (series.verdict != VERDICT_EVENT || series.reason[0])
+        return "no event when its series is asked for";
+    if (!hash128_equal(series.series_hash, law->series_hash))
+        return "another series when it is asked for alone";
+    return slice_equal(series.definition, law->definition) ? NULL : "another definition";
+}
+
 /* NULL when the fast path says what the law says, or leaves it to the law; else what differs. */
 static inline const char *flat_differs(struct flat_pair *pair, const struct record_block *records,
                                        const struct record *record, enum flat_verdict verdict,
@@ -99,6 +122,10 @@ static inline const char *flat_differs(struct flat_pair *pair, const struct reco
 {
     struct usage law;
     normalise(&pair->law, records, record, &law);
+    const char *differs =
+        law.verdict == VERDICT_EVENT ? series_compare(pair, records, record, &law) : NULL;
+    if (differs)
+        return differs;
     if (verdict == FLAT_NOT_PLAIN)
         return NULL;
     if (verdict == FLAT_IGNORED)

@@ -802,6 +802,7 @@ static void test_flat_usage__mutations(void **state)
     compare_stream(data, length, &left, keep_base);
     free(data);
     assert_true(base_count > 100);
+    uint32_t usual = pair.usual;
     struct seeded seeded = seeded_init();
     uint64_t rounds = getenv("RATEL_LONG") ? 5000000 : 200000;
     for (uint64_t round = 0; round < rounds; round++) {
@@ -823,6 +824,8 @@ static void test_flat_usage__mutations(void **state)
     }
     /* Both ways were gone often. */
     assert_true(taken > rounds / 5 && taken < rounds / 10 * 9);
+    usual = pair.usual - usual;
+    assert_true(usual > rounds / 5 && usual < rounds / 10 * 9);
     while (base_count)
         free(bases[--base_count].text);
 }

@@ -102,7 +102,7 @@ static void append(struct fixture *f, size_t count)
         assert_int_equal(
             heap_append(f->heap, string_of(f->count, buffer), &f->offsets[f->count], &f->error),
             STATUS_OK);
-        assert_int_equal(f->offsets[f->count] % 8, 0);
+        assert_int_equal(f->offsets[f->count] % HEAP_STEP_BYTES, 0);
     }
 }
 
