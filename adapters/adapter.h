@@ -63,6 +63,9 @@ struct decoder_class {
      * `length` bytes of `skipped`, in which there were `records` (at most FLAT_RECORDS). */
     bool (*between)(const struct decoder *decoder);
     void (*skip)(struct decoder *decoder, const char *skipped, size_t length, uint32_t records);
+    /* It stands at the top level between two records, where a fresh decoder would go on as well.
+     * NULL where nobody needs it. */
+    bool (*at_top)(const struct decoder *decoder);
     /* Nobody wants line numbers of it: what skip() goes over need not be looked at. */
     void (*without_lines)(struct decoder *decoder);
     /* The error envelope met since the last call, if any (several in a stream: the newest). */

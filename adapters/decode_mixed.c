@@ -60,6 +60,12 @@ size_t mixed_used(const struct mixed *mixed)
     return mixed->at;
 }
 
+bool mixed_at_top(const struct mixed *mixed)
+{
+    assert(mixed->turn == TURN_MORE && mixed->told == mixed->at);
+    return mixed->class->at_top(mixed->decoder);
+}
+
 static enum turn whose_turn(const struct mixed *mixed)
 {
     return mixed->fast && mixed->class->between(mixed->decoder) ? TURN_FAST : TURN_REFERENCE;

@@ -61,10 +61,14 @@ void mixed_window(struct mixed *mixed, char *window, size_t length, uint64_t off
 MUST_USE enum status mixed_next(struct mixed *mixed, struct mixed_block *ret);
 /* Once mixed_next gave MIXED_NONE. 0 of a window that is not empty: more input is needed. */
 size_t mixed_used(const struct mixed *mixed);
-/* From here on the lines of records and envelopes mean nothing: whoever wants one counts himself. */
+/* From here on the lines of records and envelopes mean nothing: whoever wants one counts himself.
+ */
 void mixed_without_lines(struct mixed *mixed);
 /* The error envelope met since the last call, if any. */
 void mixed_envelope(struct mixed *mixed, struct envelope_error *ret);
+/* Between two windows: what follows may as well be decoded by somebody else as a stream of its own.
+ */
+bool mixed_at_top(const struct mixed *mixed);
 void mixed_close(struct mixed *mixed);
 
 #endif

@@ -630,13 +630,19 @@ static bool decoder_between(const struct decoder *decoder)
     return true;
 }
 
+static bool decoder_at_top(const struct decoder *decoder)
+{
+    const struct msgpack_decoder *msgpack = (const struct msgpack_decoder *)decoder;
+    return msgpack->skip == SKIP_NONE && msgpack->depth == 0;
+}
+
 static void decoder_skip(struct decoder *decoder, const char *skipped, size_t length,
                          uint32_t records)
 {
     struct msgpack_decoder *msgpack = (struct msgpack_decoder *)decoder;
     (void)skipped;
     (void)length;
-    for (uint32_t i = 0; i < records; i++) {
+    for (uint32_t i = 0; i < records && msgpack->depth > 0; i++) {
         close_full(msgpack);
         assert(!place_top(msgpack) || place_top(msgpack)->kind == PLACE_LIST);
         place_count(msgpack);
@@ -701,6 +707,7 @@ const struct decoder_class decoder_msgpack = {
     .decode = decoder_decode,
     .between = decoder_between,
     .skip = decoder_skip,
+    .at_top = decoder_at_top,
     .envelope = decoder_take_error,
     .close = decoder_close,
 };

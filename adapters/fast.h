@@ -43,6 +43,8 @@ struct fast_class {
 
 extern const struct fast_class fast_json;
 extern const struct fast_class fast_msgpack;
+/* For pieces of msgpack that were cut (fast_cut.h). */
+extern const struct fast_class fast_msgpack_cut;
 /* The same for lone records (decode_lone.h): they give every known field that the record has, not
  * only FLAT_FIELDS. msgpack's without learning. */
 extern const struct fast_class fast_json_whole;

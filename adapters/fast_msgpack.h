@@ -61,15 +61,16 @@ struct segment {
     uint8_t byte_count;     /* booleans and small numbers */
     uint8_t number_count;   /* longer ones */
     uint8_t constant_field; /* of a small number that is part of the layout */
-    uint8_t reserved[6];
-    uint64_t constant;       /* its flat value, with an offset from the digits */
-    struct fork *fork;       /* SEGMENT_TEXT: where the next one is found */
-    struct segment *sibling; /* the next one in the same bucket */
-    uint64_t present; /* fields of its own that are in FLAT_FIELDS, the text behind it included */
+    uint16_t number;        /* on its shelf */
+    uint8_t reserved[4];
+    uint64_t constant; /* its flat value, with an offset from the digits */
+    struct fork *fork; /* SEGMENT_TEXT: where the next one is found */
+    uint64_t present;  /* fields of its own that are in FLAT_FIELDS, the text behind it included */
     struct segment_number bytes[SEGMENT_NUMBERS];
     struct segment_number numbers[SEGMENT_NUMBERS];
     uint8_t value_fields[FLAT_LANES];
     uint64_t lanes[FLAT_LANES]; /* flat values with offsets from the segment's start */
+    struct segment *sibling;    /* the next one in the same bucket; the only one that changes */
     uint8_t expect[SEGMENT_BYTES] __attribute__((aligned(64)));
     uint8_t care[SEGMENT_BYTES] __attribute__((aligned(64)));
 };
@@ -142,6 +143,30 @@ struct type_entry {
 struct msgpack_run;
 struct msgpack_fast;
 
+/* Segments are kept as they are once they are made, until everything is forgotten and learning
+ * goes on with the other one of two shelves: if nobody uses that one any more (fast_cut.h). */
+struct shelf {
+    struct segment *segments; /* SEGMENTS_MAX */
+    uint32_t users;           /* cuts; atomic, in C++ too */
+};
+
+/* Where a segment was found, or a record that is none of known ones. */
+struct msgpack_spot {
+    uint32_t at; /* in the window */
+    uint32_t segment;
+};
+
+#define SPOT_UNKNOWN UINT32_MAX
+/* As a window holds of records of 128 bytes; of shorter ones it is made shorter. */
+#define CUT_SPOTS 8192
+
+struct msgpack_cut {
+    struct shelf *shelf; /* NULL: nobody uses it */
+    uint32_t count;
+    uint32_t next; /* to be decoded */
+    struct msgpack_spot spots[CUT_SPOTS];
+};
+
 /* One record on the any-order way. */
 struct walk {
     struct msgpack_fast *fast;
@@ -170,6 +195,10 @@ struct msgpack_kernel {
     const char *name;
     /* Takes records of learnt layouts until one is not, the block is full or the end is near. */
     void (*run)(struct msgpack_fast *fast, struct msgpack_run *run);
+    /* Notes in run->cut where they are, instead. */
+    void (*find)(struct msgpack_fast *fast, struct msgpack_run *run);
+    /* Takes those that were noted, until one is of no layout or the block is full. */
+    void (*follow)(struct msgpack_fast *fast, struct msgpack_run *run);
     /* Takes pairs on the any-order way that look as expected. */
     void (*pairs)(struct walk *walk);
     /* How many bytes have their top bit set; reads up to 64 bytes more. */
@@ -196,8 +225,9 @@ struct msgpack_fast {
     /* For each hash the pair as it was the last time and, behind all those, the time before. */
     struct key_entry keys[2 * KEY_ENTRIES] __attribute__((aligned(64)));
 
-    struct fork *forks;       /* SEGMENTS_MAX + 1 of them; the first is the root */
-    struct segment *segments; /* SEGMENTS_MAX */
+    struct fork *forks; /* SEGMENTS_MAX + 1 of them; the first is the root */
+    struct shelf shelves[2];
+    struct shelf *shelf; /* the one that is added to */
     uint32_t segment_count;
     uint32_t fork_count;
     uint64_t varying; /* fields whose texts have too many lengths to tell them apart by */
@@ -208,7 +238,8 @@ struct msgpack_fast {
     uint32_t misses;              /* in a row */
     uint64_t learnt;              /* records that the learnt way took */
     bool learns;
-    uint64_t fields; /* what the any-order way gives: FLAT_FIELDS, or all */
+    struct msgpack_cut *cut; /* what to follow */
+    uint64_t fields;         /* what the any-order way gives: FLAT_FIELDS, or all */
 };
 
 /* One call's place in its window. */
@@ -216,7 +247,9 @@ struct msgpack_run {
     const uint8_t *window;
     const uint8_t *at;
     const uint8_t *end;
+    const uint8_t *enough; /* of a window that is cut */
     struct flat_block *block;
+    struct msgpack_cut *cut;
     uint32_t digits_at; /* the offset that the block's digits have */
 };
 

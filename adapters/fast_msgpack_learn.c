@@ -103,9 +103,12 @@ static void fork_add(struct fork *fork, struct segment *child)
  * -------------------------------------------------------------------------------------------------------------
  */
 
-/* Everything learnt is forgotten. */
+/* Everything learnt is forgotten; unless somebody still uses what was before that. */
 static void start_anew(struct msgpack_fast *fast)
 {
+    struct shelf *other = &fast->shelves[fast->shelf == &fast->shelves[0]];
+    if (__atomic_load_n(&other->users, __ATOMIC_ACQUIRE) > 0)
+        return;
     int worst = -1;
     int most = 1;
     for (int field = 0; field < FIELD_COUNT; field++) {
@@ -121,6 +124,7 @@ static void start_anew(struct msgpack_fast *fast)
         fast->pause = (uint32_t)PAUSE_FIRST << fast->pauses;
         fast->pauses += fast->pauses < PAUSES_MAX;
     }
+    fast->shelf = other;
     memset(fast->forks, 0, fast->fork_count * sizeof(*fast->forks));
     fast->segment_count = 0;
     fast->fork_count = 1;
@@ -156,7 +160,8 @@ static bool end_segment(struct learner *learner, enum segment_end end, unsigned 
             start_anew(fast);
             return false;
         }
-        child = &fast->segments[fast->segment_count++];
+        made->number = (uint16_t)fast->segment_count;
+        child = &fast->shelf->segments[fast->segment_count++];
         *child = *made;
         if (end == SEGMENT_TEXT)
             child->fork = &fast->forks[fast->fork_count++];

@@ -7,7 +7,7 @@
 
 #include "adapters/fast_msgpack.h"
 
-#define PREFETCH_BYTES 2048
+#define PREFETCH_BYTES 4096
 
 #if VECTOR_BYTES == 64
 #include <immintrin.h>
@@ -432,19 +432,25 @@ static inline void put_own_lanes(const struct segment *segment, uint32_t offset,
     }
 }
 
+/* Where the text at `at` begins; NULL when it is none, or may be longer than 64 KiB. */
+static inline const uint8_t *text_begin(const uint8_t *at, size_t *ret_length)
+{
+    bool has_byte = *at == 0xd9;
+    *ret_length = has_byte ? at[1] : *at & 31;
+    if (__builtin_expect(has_byte || *at >> 5 == 5, 1))
+        return at + 1 + has_byte;
+    *ret_length = (size_t)at[1] << 8 | at[2];
+    return *at == 0xda ? at + 3 : NULL;
+}
+
 /* The text at `at`, which may be of any length: whether it is one, and valid. */
 static inline bool read_text(const uint8_t *at, const uint8_t *end, const uint8_t **ret_text,
                              size_t *ret_length)
 {
-    bool has_byte = *at == 0xd9;
-    size_t length = has_byte ? at[1] : *at & 31;
-    const uint8_t *text = at + 1 + has_byte;
-    if (__builtin_expect(!has_byte && *at >> 5 != 5, 0)) {
-        if (*at != 0xda)
-            return false;
-        length = (size_t)at[1] << 8 | at[2];
-        text = at + 3;
-    }
+    size_t length;
+    const uint8_t *text = text_begin(at, &length);
+    if (!text)
+        return false;
     if (end - text < (ptrdiff_t)(length + SEGMENT_REACH))
         return false;
     vector high = vector_zero();
@@ -533,6 +539,123 @@ static void run_learnt(struct msgpack_fast *fast, struct msgpack_run *run)
     }
     run->at = at;
     block->count = (uint32_t)(record - block->records);
+}
+
+/* ---- learnt layouts in two steps: where records are, and what is in them
+ * ----------------------------------------------------------------------------
+ */
+
+static inline bool note_spot(struct msgpack_cut *cut, const struct msgpack_run *run,
+                             const struct segment *segment, const uint8_t *at)
+{
+    if (cut->count == CUT_SPOTS)
+        return false;
+    cut->spots[cut->count++] = (struct msgpack_spot){(uint32_t)(at - run->window), segment->number};
+    return true;
+}
+
+/* As take_path. */
+static const uint8_t *find_path(struct msgpack_run *run, const struct segment *segment,
+                                const uint8_t *at)
+{
+    const uint8_t *const start = at;
+    const uint32_t count = run->cut->count;
+    while (segment && note_spot(run->cut, run, segment, at)) {
+        const uint8_t *text;
+        size_t length;
+        at += segment->length;
+        if (segment->end == SEGMENT_RECORD && at - start <= DECODE_RECORD_MAX)
+            return at;
+        if (segment->end == SEGMENT_RECORD || !read_text(at, run->end, &text, &length))
+            break;
+        at = text + length;
+        segment = find_segment(segment->fork, at);
+    }
+    run->cut->count = count;
+    return NULL;
+}
+
+static void find_learnt(struct msgpack_fast *fast, struct msgpack_run *run)
+{
+    struct msgpack_cut *const cut = run->cut;
+    struct fork *const root = &fast->forks[0];
+    const uint8_t *const end = run->end;
+    const uint8_t *const enough = run->enough;
+    const struct windows windows = root->windows;
+    const uint8_t *at = run->at;
+    while (at < enough && end - at >= SEGMENT_REACH) {
+        struct fork_slot *bucket = &root->buckets[fork_bucket(&windows, at)];
+        const struct segment *segment = bucket->segment;
+        const uint8_t *next = at + bucket->length;
+        if (__builtin_expect(!segment || !segment_matches(segment, at), 0)) {
+            segment = find_sibling(bucket, at);
+            if (!segment)
+                break;
+            next = at + segment->length;
+        }
+        if (segment->end != SEGMENT_RECORD)
+            next = find_path(run, segment, at);
+        else if (!note_spot(cut, run, segment, at))
+            break;
+        if (!next)
+            break;
+        at = next;
+    }
+    run->at = at;
+}
+
+/* Takes a record of several segments that were noted. Gives its end. */
+static const uint8_t *follow_path(struct msgpack_fast *fast, struct msgpack_run *run,
+                                  const struct segment *segments, struct flat_record *record)
+{
+    struct msgpack_cut *cut = run->cut;
+    record->present = 0;
+    for (;;) {
+        const struct msgpack_spot *spot = &cut->spots[cut->next++];
+        const struct segment *segment = &segments[spot->segment];
+        const uint8_t *at = run->window + spot->at;
+        put_own_lanes(segment, spot->at, record);
+        put_numbers(fast, run, segment, at, record, false);
+        record->present |= segment->present;
+        at += segment->length;
+        if (segment->end == SEGMENT_RECORD)
+            return at;
+        size_t length;
+        const uint8_t *text = text_begin(at, &length);
+        assert(text && cut->next < cut->count);
+        if (segment->text != FIELD_COUNT)
+            flat_put(record, segment->text,
+                     flat_lane((uint32_t)(text - run->window), length, VALUE_TEXT));
+    }
+}
+
+static void follow_learnt(struct msgpack_fast *fast, struct msgpack_run *run)
+{
+    struct flat_block *const block = run->block;
+    struct msgpack_cut *const cut = run->cut;
+    const struct segment *const segments = cut->shelf->segments;
+    while (block->count < FLAT_RECORDS && cut->next < cut->count &&
+           block->digits_length <= FLAT_DIGITS_BYTES - RECORD_DIGITS) {
+        const struct msgpack_spot spot = cut->spots[cut->next];
+        struct flat_record *record = &block->records[block->count];
+        if (spot.segment == SPOT_UNKNOWN)
+            break;
+        const struct segment *segment = &segments[spot.segment];
+        const uint8_t *at = run->window + spot.at;
+        assert(at == run->at);
+        record->offset = spot.at;
+        if (segment->end == SEGMENT_RECORD) {
+            cut->next++;
+            record->present = segment->present;
+            put_all_lanes(segment, spot.at, record);
+            put_numbers(fast, run, segment, at, record, true);
+            run->at = at + segment->length;
+        } else {
+            run->at = follow_path(fast, run, segments, record);
+        }
+        record->length = (uint32_t)(run->at - at);
+        block->count++;
+    }
 }
 
 #endif

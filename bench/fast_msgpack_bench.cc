@@ -2,6 +2,8 @@
 // layouts, the same walked in any order, types at random, full records, and keys in another order
 // at every record.
 //
+// "cut" is what a lane does while it has the turn: it goes over the records to see where they end.
+//
 // The two take turns window by window, so both meet the same neighbours; the figure to compare is
 // `ratio`, of the medians over all rounds. A window is touched first, as one that was just read
 // from a file is ("warm"), or the whole input is gone through by one and then by the other
@@ -23,6 +25,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow" // `struct msgpack_header` and the function that reads one
 extern "C" {
+#include "adapters/fast_cut.h"
 #include "adapters/fast_msgpack.h"
 #include "adapters/msgpack_frame.h"
 }
@@ -203,9 +206,32 @@ uint64_t msgpack_c(const char *window, size_t length)
     return records;
 }
 
-uint64_t by_fast(fast_decoder *fast, const char *window, size_t length)
+enum way { LEARNT, ANY_ORDER, CUT };
+
+// As far as one cut goes, window by window; the records are taken by nobody.
+void cut_all(fast_decoder *fast, const char *window, size_t length)
+{
+    static flat_block *room = new flat_block;
+    static msgpack_cut *cut = [] {
+        msgpack_cut *made;
+        bench_ok(msgpack_cut_new(&made), nullptr, "a cut");
+        return made;
+    }();
+    for (size_t at = 0; at < length;) {
+        size_t used = msgpack_cut_make(fast, window + at, length - at, length, room, cut);
+        bench_check(used > 0, "the cutter goes over every record");
+        msgpack_cut_done(cut);
+        at += used;
+    }
+}
+
+uint64_t by_fast(fast_decoder *fast, way way, const char *window, size_t length)
 {
     uint64_t records = 0;
+    if (way == CUT) {
+        cut_all(fast, window, length);
+        return 0;
+    }
     decode_window(fast, window, length, [&](const flat_block &block) {
         benchmark::DoNotOptimize(block.records);
         records += block.count;
@@ -233,37 +259,40 @@ struct timed {
     uint64_t records;
 };
 
-void time_one(timed &timed, fast_decoder *fast, const char *window, size_t length, bool warm)
+void time_one(timed &timed, fast_decoder *fast, way way, const char *window, size_t length,
+              bool warm)
 {
     if (warm)
         touch(window, length);
     double begin = now();
-    uint64_t records = by_fast(fast, window, length);
+    uint64_t records = by_fast(fast, way, window, length);
     double between = now();
     if (warm)
         touch(window, length);
     double again = now();
-    bench_check(msgpack_c(window, length) == records, "both find the same records");
+    uint64_t found = msgpack_c(window, length);
     double end = now();
+    bench_check(way == CUT || found == records, "both find the same records");
     timed.fast += between - begin;
     timed.peer += end - again;
-    timed.records += records;
+    timed.records += found;
 }
 
-void compare(benchmark::State &state, const workload *workload, const char *kernel, bool learns,
+void compare(benchmark::State &state, const workload *workload, const char *kernel, way way,
              bool warm)
 {
-    fast_decoder *fast = open_fast(kernel, learns);
+    fast_decoder *fast = open_fast(kernel, way != ANY_ORDER);
     std::vector<double> fast_times, peer_times;
     uint64_t records = 0;
-    by_fast(fast, workload->bytes.data(), workload->cuts.back());
+    by_fast(fast, way, workload->bytes.data(), workload->cuts.back());
     for (auto _ : state) {
         timed timed = {0, 0, 0};
         size_t begin = 0;
         if (!warm)
-            time_one(timed, fast, workload->bytes.data(), workload->cuts.back(), false);
+            time_one(timed, fast, way, workload->bytes.data(), workload->cuts.back(), false);
         for (size_t i = 0; warm && i < workload->cuts.size(); begin = workload->cuts[i++])
-            time_one(timed, fast, workload->bytes.data() + begin, workload->cuts[i] - begin, true);
+            time_one(timed, fast, way, workload->bytes.data() + begin, workload->cuts[i] - begin,
+                     true);
         state.SetIterationTime(timed.fast);
         fast_times.push_back(timed.fast);
         peer_times.push_back(timed.peer);
@@ -285,6 +314,7 @@ void compare(benchmark::State &state, const workload *workload, const char *kern
 int main(int argc, char **argv)
 {
     static const char *const kernels[] = {"avx512", "avx2", "sse2", "portable"};
+    static const char *const ways[] = {"/learnt", "/any-order", "/cut"};
     for (workload &workload : inputs) {
         make(workload);
         for (const char *kernel : kernels)
@@ -293,15 +323,15 @@ int main(int argc, char **argv)
     }
     for (const workload &workload : inputs)
         for (const char *kernel : kernels)
-            for (bool learns : {true, false})
+            for (way way : {LEARNT, ANY_ORDER, CUT})
                 for (bool warm : {true, false})
                     if (fast_msgpack_kernel(kernel))
                         benchmark::RegisterBenchmark(
                             (std::string("fast_msgpack/") + workload.name + "/" + kernel +
-                             (learns ? "/learnt" : "/any-order") + (warm ? "/warm" : "/stream"))
+                             ways[way] + (warm ? "/warm" : "/stream"))
                                 .c_str(),
-                            [&workload, kernel, learns, warm](benchmark::State &state) {
-                                compare(state, &workload, kernel, learns, warm);
+                            [&workload, kernel, way, warm](benchmark::State &state) {
+                                compare(state, &workload, kernel, way, warm);
                             })
                             ->UseManualTime()
                             ->Unit(benchmark::kMillisecond);

@@ -42,6 +42,7 @@ struct window {
     bool alone;     /* to be decoded before the next window is filled: the decoder has a state */
     void *of_input; /* the input's own, as the next two */
     bool mapped;
+    uint32_t ahead; /* the lane's next window lies so far behind this one; 0: nobody knows */
     uint64_t lines;
     uint64_t
         position; /* what a source may be told to continue at once the window is acknowledged */
@@ -61,7 +62,7 @@ struct lane;
  * `reader` number of its own below lanes + shards. */
 struct pipeline_input {
     void *context;
-    /* Fills in bytes, length, offset, file, form, alone, position; false in *ret_more: the end. */
+    /* Fills in bytes, length, offset, file, form, alone, position, ahead; false in *ret_more: the end. */
     MUST_USE enum status (*fill)(void *context, uint32_t reader, struct window *window,
                                  bool *ret_more, struct error *error);
     /* Hands over what is in the window with lane_flat and lane_records. */

@@ -5,6 +5,8 @@
 #define RATEL_TESTS_FAST_MSGPACK_HARNESS_H
 
 #include "adapters/decode_harness.h"
+#include "adapters/decode_mixed.h"
+#include "adapters/fast_cut.h"
 #include "adapters/fast_msgpack.h"
 
 /* How a stream arrives, and how much of it the reference decoder gets at once: the fast decoder
@@ -78,6 +80,12 @@ static inline void put_reference(struct text *out, const struct record_block *bl
     text_put(out, "\n", 1);
 }
 
+static inline void put_error(struct text *errors, const struct envelope_error *error)
+{
+    text_printf(errors, "error %d %d %llu %s\n", error->errorcode, error->cserrorcode,
+                (unsigned long long)error->offset, error->text);
+}
+
 static inline void take_errors(struct text *errors, struct decoder *decoder)
 {
     struct envelope_error error;
@@ -85,8 +93,7 @@ static inline void take_errors(struct text *errors, struct decoder *decoder)
     if (!error.seen)
         return;
     errors->length = 0;
-    text_printf(errors, "error %d %d %llu %s\n", error.errorcode, error.cserrorcode,
-                (unsigned long long)error.offset, error.text);
+    put_error(errors, &error);
 }
 
 /* The reference decoder alone. */
@@ -273,13 +280,164 @@ static inline char *fast_text(struct fast_decoder *fast, struct slice input, str
     return run.out.data;
 }
 
-/* Compares the two over one stream. `expected` from reference_text. */
-static inline void check_stream(struct fast_decoder *fast, struct slice input,
-                                struct fast_cuts cuts, const char *expected, size_t expected_length,
-                                struct fast_run *ret_run)
-{
+/* ---- cut into pieces
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+#define PIECES_MAX 3
+
+/* A piece that was cut and is decoded later, when the cutter may have learnt other layouts. */
+struct piece {
+    struct msgpack_cut *cut;
+    char *window;
     size_t length;
-    char *got = fast_text(fast, input, cuts, &length, ret_run);
+    uint64_t offset;
+};
+
+/* As a source does it: `cutter` cuts the stream where it can, and `one` has what is between. */
+struct cut_decoders {
+    struct fast_decoder *cutter;
+    struct mixed follower;
+    struct mixed one;
+    bool one_used;
+    struct flat_block *room;
+    struct piece pieces[PIECES_MAX];
+    unsigned piece_count;
+    uint64_t cut_bytes; /* that came in pieces */
+};
+
+static inline void cut_open(struct cut_decoders *cut, const struct msgpack_kernel *kernel)
+{
+    *cut = (struct cut_decoders){.room = malloc(sizeof(*cut->room))};
+    CHECK(cut->room && fast_msgpack_open_with(kernel, true, &cut->cutter) == STATUS_OK);
+    CHECK(mixed_open(&cut->follower, &fast_msgpack_cut, &decoder_msgpack) == STATUS_OK);
+    ((struct msgpack_fast *)cut->follower.fast)->kernel = kernel;
+    for (unsigned i = 0; i < PIECES_MAX; i++)
+        CHECK(msgpack_cut_new(&cut->pieces[i].cut) == STATUS_OK);
+}
+
+static inline void cut_close(struct cut_decoders *cut)
+{
+    fast_msgpack.close(cut->cutter);
+    mixed_close(&cut->follower);
+    for (unsigned i = 0; i < PIECES_MAX; i++)
+        msgpack_cut_free(cut->pieces[i].cut);
+    free(cut->room);
+}
+
+/* Gives the bytes used. */
+static inline size_t put_mixed(struct fast_run *run, struct mixed *mixed, char *window,
+                               size_t length, uint64_t offset, bool last)
+{
+    struct mixed_block block;
+    struct envelope_error error;
+    run->window = window;
+    run->length = length;
+    run->offset = offset;
+    mixed_window(mixed, window, length, offset, last);
+    for (;;) {
+        CHECK(mixed_next(mixed, &block) == STATUS_OK);
+        if (block.kind == MIXED_NONE)
+            break;
+        for (uint32_t i = 0; block.kind == MIXED_FLAT && i < block.count; i++) {
+            run->flat = mixed->flat;
+            put_flat(run, &block.flat->records[block.first + i]);
+        }
+        for (uint32_t i = 0; block.kind == MIXED_RECORDS && i < block.records->count; i++) {
+            const struct record *record = &block.records->records[i];
+            put_reference(&run->out, block.records, record, record->offset);
+            run->left++;
+        }
+    }
+    mixed_envelope(mixed, &error);
+    if (error.seen) {
+        run->errors.length = 0;
+        put_error(&run->errors, &error);
+    }
+    return mixed_used(mixed);
+}
+
+static inline void put_pieces(struct fast_run *run, struct cut_decoders *cut)
+{
+    for (unsigned i = 0; i < cut->piece_count; i++) {
+        struct piece *piece = &cut->pieces[i];
+        msgpack_follow(cut->follower.fast, piece->cut);
+        size_t used =
+            put_mixed(run, &cut->follower, piece->window, piece->length, piece->offset, true);
+        CHECK(used == piece->length);
+        msgpack_cut_done(piece->cut);
+        free(piece->window);
+    }
+    cut->piece_count = 0;
+}
+
+/* One window, which becomes a piece if it can be cut. Gives the bytes used. */
+static inline size_t cut_window(struct fast_run *run, struct cut_decoders *cut,
+                                struct fast_cuts *cuts, struct slice input, bool last)
+{
+    size_t length = input.length;
+    char *window = malloc(length + DECODER_PADDING);
+    CHECK(window);
+    memset(window, (int)(cuts_random(cuts) & 255), length + DECODER_PADDING);
+    if (length)
+        memcpy(window, input.data, length);
+    if (cut->piece_count == PIECES_MAX || cuts_random(cuts) % 3 == 0)
+        put_pieces(run, cut);
+    struct piece *piece = &cut->pieces[cut->piece_count];
+    size_t used = 0;
+    size_t enough = cuts_random(cuts) % 2 ? length : (size_t)(cuts_random(cuts) % (length + 1));
+    if (!cut->one_used || mixed_at_top(&cut->one))
+        used = msgpack_cut_make(cut->cutter, window, length, enough, cut->room, piece->cut);
+    CHECK(used <= length);
+    if (used > 0) {
+        piece->window = window;
+        piece->length = used;
+        piece->offset = run->at;
+        cut->piece_count++;
+        cut->cut_bytes += used;
+        return used;
+    }
+    put_pieces(run, cut);
+    if (!cut->one_used)
+        CHECK(mixed_open(&cut->one, &fast_msgpack, &decoder_msgpack) == STATUS_OK);
+    cut->one_used = true;
+    used = put_mixed(run, &cut->one, window, length, run->at, last);
+    free(window);
+    return used;
+}
+
+static inline char *cut_text(struct cut_decoders *cut, struct slice input, struct fast_cuts cuts,
+                             size_t *ret_length)
+{
+    struct fast_run run = {0};
+    size_t arrived = 0;
+    bool last = false;
+    text_put(&run.out, "", 0);
+    run.at = 0; /* in the stream */
+    while (!last || run.at < input.length) {
+        last = arrived == input.length;
+        arrived += cuts_step(&cuts, cuts.arrive_max, input.length - arrived);
+        run.at +=
+            cut_window(&run, cut, &cuts, slice_of(input.data + run.at, arrived - run.at), last);
+    }
+    put_pieces(&run, cut);
+    if (cut->one_used)
+        mixed_close(&cut->one);
+    cut->one_used = false;
+    text_put(&run.out, run.errors.data, run.errors.length);
+    free(run.errors.data);
+    *ret_length = run.out.length;
+    return run.out.data;
+}
+
+/* ---- comparing
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+/* Frees `got`. */
+static inline void check_text(struct slice input, const char *expected, size_t expected_length,
+                              char *got, size_t length)
+{
     if (length != expected_length || memcmp(got, expected, length) != 0) {
         size_t at = 0;
         while (at < length && at < expected_length && got[at] == expected[at])
@@ -293,6 +451,26 @@ static inline void check_stream(struct fast_decoder *fast, struct slice input,
         abort();
     }
     free(got);
+}
+
+/* Compares the two over one stream. `expected` from reference_text. */
+static inline void check_stream(struct fast_decoder *fast, struct slice input,
+                                struct fast_cuts cuts, const char *expected, size_t expected_length,
+                                struct fast_run *ret_run)
+{
+    size_t length;
+    char *got = fast_text(fast, input, cuts, &length, ret_run);
+    check_text(input, expected, expected_length, got, length);
+}
+
+/* The same of a stream that is cut where it can be. */
+static inline void check_cut_stream(struct cut_decoders *cut, struct slice input,
+                                    struct fast_cuts cuts, const char *expected,
+                                    size_t expected_length)
+{
+    size_t length;
+    char *got = cut_text(cut, input, cuts, &length);
+    check_text(input, expected, expected_length, got, length);
 }
 
 #endif

@@ -337,11 +337,11 @@ static void tamper_bytes(struct text *text)
  */
 
 struct totals {
-    uint64_t records, plain, left, strange, learnt;
+    uint64_t records, plain, left, strange, learnt, bytes, cut;
 };
 
-static void check_random_stream(struct fast_decoder *fast, unsigned records, unsigned tamper,
-                                struct totals *totals)
+static void check_random_stream(struct fast_decoder *fast, struct cut_decoders *cut,
+                                unsigned records, unsigned tamper, struct totals *totals)
 {
     static const size_t arrivals[] = {0, 0, 900, 4000, 20000};
     struct text text = {0};
@@ -359,6 +359,10 @@ static void check_random_stream(struct fast_decoder *fast, unsigned records, uns
     cuts.reference_max = below(4) ? 600 : 0;
     char *expected = reference_text(input, &length);
     check_stream(fast, input, cuts, expected, length, &run);
+    check_cut_stream(cut, input, cuts, expected, length);
+    totals->cut += cut->cut_bytes;
+    totals->bytes += input.length;
+    cut->cut_bytes = 0;
     totals->plain += run.plain;
     totals->left += run.left;
     totals->strange += run.strange;
@@ -375,30 +379,40 @@ static void test_fast_msgpack__equals_the_reference_on_tampered_streams(void **s
     uint64_t wanted = getenv("RATEL_LONG") ? 6000000 : 200000;
     struct totals totals = {0};
     struct fast_decoder *fast[KERNELS * 2] = {NULL};
+    struct cut_decoders cut[KERNELS * 2] = {{0}};
     for (unsigned round = 0; totals.records < wanted; round++) {
         if (round % 500 == 0) {
             make_layouts();
             for (unsigned i = 0; i < KERNELS * 2; i++) {
+                const struct msgpack_kernel *kernel = fast_msgpack_kernel(kernel_names[i / 2]);
+                if (fast[i])
+                    cut_close(&cut[i]);
                 fast_msgpack.close(fast[i]);
-                fast[i] = fast_msgpack_kernel(kernel_names[i / 2])
-                              ? open_fast(kernel_names[i / 2], i % 2)
-                              : NULL;
+                fast[i] = kernel ? open_fast(kernel_names[i / 2], i % 2) : NULL;
+                if (kernel)
+                    cut_open(&cut[i], kernel);
             }
         }
         unsigned which = below(4) ? 2 * below(KERNELS) + 1 : below(KERNELS * 2);
         if (fast[which])
-            check_random_stream(fast[which], 1 + below(90), below(3) ? 2000 : 60, &totals);
+            check_random_stream(fast[which], &cut[which], 1 + below(90), below(3) ? 2000 : 60,
+                                &totals);
     }
-    for (unsigned i = 0; i < KERNELS * 2; i++)
+    for (unsigned i = 0; i < KERNELS * 2; i++) {
+        if (fast[i])
+            cut_close(&cut[i]);
         fast_msgpack.close(fast[i]);
-    print_message("%llu records: %llu learnt, %llu plain, %llu left, %llu stops\n",
+    }
+    print_message("%llu records: %llu learnt, %llu plain, %llu left, %llu stops; %llu%% cut\n",
                   (unsigned long long)totals.records, (unsigned long long)totals.learnt,
                   (unsigned long long)totals.plain, (unsigned long long)totals.left,
-                  (unsigned long long)totals.strange);
+                  (unsigned long long)totals.strange,
+                  (unsigned long long)(totals.cut * 100 / totals.bytes));
     /* All of the ways are taken, and the fast one is the usual one. */
     assert_true(totals.plain > wanted / 2);
     assert_true(totals.learnt > wanted / 6);
     assert_true(totals.left > wanted / 100 && totals.strange > wanted / 200);
+    assert_true(totals.cut > totals.bytes / 4 && totals.cut < totals.bytes);
 }
 
 static void check_every_cut(struct slice input)
@@ -420,6 +434,17 @@ static void check_every_cut(struct slice input)
             check_stream(fast, input, cuts, expected, length, NULL);
         }
         fast_msgpack.close(fast);
+    }
+    for (size_t k = 0; k < KERNELS; k++) {
+        if (!fast_msgpack_kernel(kernel_names[k]))
+            continue;
+        struct cut_decoders cut;
+        cut_open(&cut, fast_msgpack_kernel(kernel_names[k]));
+        for (size_t i = 0; i < 24; i++) {
+            struct fast_cuts cuts = {.random = i * 977 + 1, .arrive_max = i < 2 ? i : i * 40};
+            check_cut_stream(&cut, input, cuts, expected, length);
+        }
+        cut_close(&cut);
     }
     free(expected);
 }
@@ -544,16 +569,120 @@ static void test_fast_msgpack__room_for_layouts_runs_out(void **state)
 {
     (void)state;
     struct fast_decoder *fast = open_fast("portable", true);
+    struct cut_decoders cut;
     struct totals totals = {0};
+    unsigned turned = 0;
+    cut_open(&cut, fast_msgpack_kernel("portable"));
+    const struct msgpack_fast *cutter = (const struct msgpack_fast *)cut.cutter;
     for (int round = 0; round < 60; round++) {
         make_layouts();
+        const struct shelf *before = cutter->shelf;
         for (int i = 0; i < 3; i++)
-            check_random_stream(fast, 60, 3000, &totals);
+            check_random_stream(fast, &cut, 60, 3000, &totals);
+        turned += cutter->shelf != before;
     }
     const struct msgpack_fast *inside = (const struct msgpack_fast *)fast;
     assert_true(inside->varying != 0);
     assert_true(totals.learnt > 0);
+    assert_true(cutter->varying != 0 && turned > 0);
+    assert_true(cutter->shelves[0].users == 0 && cutter->shelves[1].users == 0);
+    cut_close(&cut);
     fast_msgpack.close(fast);
+}
+
+/* Cuts records of new layouts. False when nothing could be cut. */
+static bool cut_new_layouts(struct fast_decoder *cutter, struct flat_block *room,
+                            struct msgpack_cut *cut)
+{
+    struct msgpack_fast *inside = (struct msgpack_fast *)cutter;
+    struct text text = {0};
+    make_layouts();
+    for (int i = 0; i < 60; i++)
+        put_record_of(&text, below(LAYOUTS), 3000);
+    for (int i = 0; i < 16; i++) /* for the learnt way to have room behind them */
+        put_sample_msgpack(&text, i % 3);
+    size_t length = text.length;
+    for (int i = 0; i < DECODER_PADDING; i++)
+        put_byte(&text, 0);
+    /* As if they were the first ones. */
+    inside->pause = 0;
+    inside->varying = 0;
+    size_t used = msgpack_cut_make(cutter, text.data, length, length, room, cut);
+    free(text.data);
+    return used > 0;
+}
+
+/* What is cut keeps its layouts until it is done with, whatever is met meanwhile. */
+static void test_fast_msgpack__a_cut_keeps_its_shelf(void **state)
+{
+    (void)state;
+    struct flat_block *room = malloc(sizeof(*room));
+    struct fast_decoder *cutter = open_fast("portable", true);
+    struct msgpack_fast *inside = (struct msgpack_fast *)cutter;
+    struct msgpack_cut *held, *other;
+    assert_non_null(room);
+    assert_int_equal(msgpack_cut_new(&held), STATUS_OK);
+    assert_int_equal(msgpack_cut_new(&other), STATUS_OK);
+    while (!cut_new_layouts(cutter, room, held))
+        ;
+    struct shelf *shelf = held->shelf;
+    int left_after = -1, round;
+    for (round = 0; round < 600; round++) {
+        if (cut_new_layouts(cutter, room, other))
+            msgpack_cut_done(other);
+        if (inside->shelf != shelf && left_after < 0)
+            left_after = round;
+        assert_true(left_after < 0 || inside->shelf != shelf);
+    }
+    assert_in_range(left_after, 0, 300);
+    msgpack_cut_done(held);
+    for (round = 0; round < 300 && inside->shelf != shelf; round++)
+        if (cut_new_layouts(cutter, room, other))
+            msgpack_cut_done(other);
+    assert_true(inside->shelf == shelf);
+    msgpack_cut_free(held);
+    msgpack_cut_free(other);
+    fast_msgpack.close(cutter);
+    free(room);
+}
+
+/* A window of many short records is cut in front of its end. */
+static void test_fast_msgpack__a_cut_has_room_for_so_many(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    struct msgpack_cut *cut;
+    struct flat_block *room = malloc(sizeof(*room));
+    const char record[] = "\x81" TYPE;
+    for (int i = 0; i < CUT_SPOTS + 1000; i++)
+        text_put(&text, record, sizeof(record) - 1);
+    struct slice input = slice_of(text.data, text.length);
+    size_t length;
+    char *expected = reference_text(input, &length);
+    assert_non_null(room);
+    assert_int_equal(msgpack_cut_new(&cut), STATUS_OK);
+    for (size_t k = 0; k < KERNELS; k++) {
+        if (!fast_msgpack_kernel(kernel_names[k]))
+            continue;
+        struct fast_decoder *cutter = open_fast(kernel_names[k], true);
+        char *window = malloc(text.length + DECODER_PADDING);
+        assert_non_null(window);
+        memcpy(window, text.data, text.length);
+        memset(window + text.length, 0, DECODER_PADDING);
+        assert_int_equal(msgpack_cut_make(cutter, window, text.length, SIZE_MAX, room, cut),
+                         CUT_SPOTS * (sizeof(record) - 1));
+        msgpack_cut_done(cut);
+        fast_msgpack.close(cutter);
+        free(window);
+        struct cut_decoders decoders;
+        cut_open(&decoders, fast_msgpack_kernel(kernel_names[k]));
+        check_cut_stream(&decoders, input, (struct fast_cuts){1, 0, 0}, expected, length);
+        cut_close(&decoders);
+    }
+    msgpack_cut_free(cut);
+    free(room);
+    free(expected);
+    free(text.data);
 }
 
 /* A text longer than a flat value can say is the reference decoder's. */
@@ -591,6 +720,8 @@ int main(void)
         cmocka_unit_test(test_fast_msgpack__every_odd_record_is_the_references),
         cmocka_unit_test(test_fast_msgpack__every_cut_of_the_samples),
         cmocka_unit_test(test_fast_msgpack__known_layouts_are_learnt),
+        cmocka_unit_test(test_fast_msgpack__a_cut_keeps_its_shelf),
+        cmocka_unit_test(test_fast_msgpack__a_cut_has_room_for_so_many),
         cmocka_unit_test(test_fast_msgpack__long_texts_are_left),
         cmocka_unit_test(test_fast_msgpack__room_for_layouts_runs_out),
         cmocka_unit_test(test_fast_msgpack__equals_the_reference_on_tampered_streams),

@@ -1,6 +1,6 @@
-/* The fast msgpack decoder and the reference decoder together must say the same as the reference
- * decoder alone. The input is read twice by the same fast decoder, with much room behind it: the
- * second time it knows the layouts. */
+/* Whole and cut into pieces: the fast msgpack decoder and the reference decoder together must say
+ * the same as the reference decoder alone. The input is read twice by the same fast decoder, with
+ * much room behind it: the second time it knows the layouts. */
 #include "adapters/fast_msgpack_harness.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,6 +18,11 @@ static void check_kernel(const struct msgpack_kernel *kernel, struct slice input
                  expected, length, NULL);
     check_stream(fast, input, cuts, expected, length, NULL);
     fast_msgpack.close(fast);
+    struct cut_decoders cut;
+    cut_open(&cut, kernel);
+    check_cut_stream(&cut, input, (struct fast_cuts){.random = cuts.random}, expected, length);
+    check_cut_stream(&cut, input, cuts, expected, length);
+    cut_close(&cut);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -16,6 +16,12 @@
 #define MAP_WINDOW_BYTES ((size_t)1 << 20)
 /* And so often it is told what of the map is needed next, and what no more. */
 #define MAP_STEP_BYTES ((size_t)16 << 20)
+/* Of mapped msgpack: a lane goes over it to cut it, and then finds it in its own cache, with the
+ * next one beside it. */
+#define MAP_MSGPACK_BYTES ((size_t)256 << 10)
+/* Bytes behind it that the cutter may look at, so that it is not slow towards the end. */
+#define MAP_MSGPACK_MORE 4096
+#define AHEAD_BYTES_MAX  (PIPELINE_LANES_MAX * MAP_MSGPACK_BYTES)
 /* Two whole records and more fit, so a window that is full always holds one. */
 #define WINDOW_BYTES_MAX ((size_t)4 << 20)
 /* Enough to tell a form by. */
@@ -23,8 +29,14 @@
 
 /* What one thread decodes with. */
 struct intake_reader {
-    struct mixed mixed; /* pieces of JSON */
-    bool mixed_open;
+    struct mixed json; /* pieces of it, and of msgpack */
+    struct mixed msgpack;
+    bool json_open;
+    bool msgpack_open;
+    struct msgpack_cut *cut; /* of the window that it has */
+    /* where that one began */
+    const char *map;
+    uint64_t offset;
     struct lone lone;
     /* how many line ends there are before a byte that was asked for */
     const char *counted_from; /* of the file's map, or the window */
@@ -43,8 +55,11 @@ enum status intake_init(struct intake *intake, uint32_t readers)
 
 static void reader_fini(struct intake_reader *reader)
 {
-    if (reader->mixed_open)
-        mixed_close(&reader->mixed);
+    if (reader->json_open)
+        mixed_close(&reader->json);
+    if (reader->msgpack_open)
+        mixed_close(&reader->msgpack);
+    msgpack_cut_free(reader->cut);
     lone_fini(&reader->lone);
 }
 
@@ -75,6 +90,9 @@ void intake_fini(struct intake *intake)
         free(intake->windows[i]);
     for (uint32_t i = 0; i < intake->map_count; i++)
         input_unmap(intake->maps[i].bytes, intake->maps[i].length);
+    if (intake->cutter)
+        fast_msgpack.close(intake->cutter);
+    free(intake->cutter_room);
     free(intake->maps);
     free(intake->readers);
     free(intake->carry);
@@ -120,6 +138,13 @@ static char *map_file(struct intake *intake, size_t *ret_length)
     return map;
 }
 
+static size_t usual_room(const struct intake *intake)
+{
+    if (!intake->map)
+        return WINDOW_BYTES;
+    return intake->class == &decoder_msgpack ? MAP_MSGPACK_BYTES : MAP_WINDOW_BYTES;
+}
+
 /* The next file that can be opened; *ret_more is false when there is none. */
 static enum status open_next(struct intake *intake, bool *ret_more, struct error *error)
 {
@@ -134,7 +159,7 @@ static enum status open_next(struct intake *intake, bool *ret_more, struct error
             intake->class = NULL;
             intake->ended = false;
             intake->map = standard ? NULL : map_file(intake, &intake->map_length);
-            intake->room = intake->map ? MAP_WINDOW_BYTES : WINDOW_BYTES;
+            intake->room = usual_room(intake);
             intake->populated = 0;
             intake->carry_length = 0;
             intake->offset = standard ? intake->stream_offset : 0;
@@ -166,7 +191,8 @@ static enum status choose_decoder(struct intake *intake, const struct window *wi
     intake->fast = intake->class == &decoder_json      ? &fast_json
                    : intake->class == &decoder_msgpack ? &fast_msgpack
                                                        : NULL;
-    intake->cuts = intake->class == &decoder_json;
+    intake->cuts = intake->fast != NULL;
+    intake->room = usual_room(intake);
     return STATUS_OK;
 }
 
@@ -231,18 +257,60 @@ static void count_window(struct intake *intake, const struct window *window, siz
         intake->lines += count_lines(window->bytes, used);
 }
 
-/* Cuts the window where the rest can be decoded beside it; false where it cannot be cut. */
-static bool cut(struct intake *intake, struct window *window)
+static bool has_rest(const struct intake *intake)
 {
+    return intake->map ? intake->offset < intake->map_length : intake->carry_length > 0;
+}
+
+static size_t cut_json(struct intake *intake, const struct window *window)
+{
+    if (intake->one_open)
+        return 0;
     size_t length = intake->ended ? window->length : json_cut(window->bytes, window->length);
+    intake->cuts = length > 0; /* one decoder from here on: a stretch without line ends */
+    return length;
+}
+
+/* Where the decoder with a state has gone through what could not be cut, cutting goes on. */
+static enum status cut_msgpack(struct intake *intake, uint32_t reader, const struct window *window,
+                               size_t *ret_length)
+{
+    struct msgpack_cut **cut = &intake->readers[reader].cut;
+    *ret_length = 0;
+    if (intake->one_open && !mixed_at_top(&intake->one))
+        return STATUS_OK;
+    if (!intake->cutter && fast_msgpack.open(&intake->cutter) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    if (!intake->cutter_room && !(intake->cutter_room = malloc(sizeof(*intake->cutter_room))))
+        return STATUS_NO_MEMORY;
+    if (!*cut && msgpack_cut_new(cut) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    *ret_length = msgpack_cut_make(intake->cutter, window->bytes, window->length, intake->room,
+                                   intake->cutter_room, *cut);
+    return STATUS_OK;
+}
+
+/* Cuts the window, if it can be, where the rest can be decoded beside it. */
+static enum status cut(struct intake *intake, uint32_t reader, struct window *window)
+{
+    size_t length = 0;
+    enum status status = STATUS_OK;
+    if (intake->cuts && window->form == RECORD_FORM_JSON)
+        length = cut_json(intake, window);
+    else if (intake->cuts)
+        status = cut_msgpack(intake, reader, window, &length);
     if (length == 0)
-        return false;
+        return status;
     keep_rest(intake, window, length);
     window->length = length;
     window->alone = false;
+    intake->room = usual_room(intake);
     count_window(intake, window, length);
     intake->offset += length;
-    return true;
+    window->position = intake->offset;
+    if (intake->ended && !has_rest(intake))
+        close_file(intake);
+    return STATUS_OK;
 }
 
 static enum status window_memory(struct intake *intake, struct window *window)
@@ -312,20 +380,34 @@ static void populate(struct intake *intake, size_t until)
 #endif
 }
 
-static void map_window(struct intake *intake, struct window *window)
+/* Lanes take turns, so a lane's next window is as far behind this one as this one is behind the one
+ * before. */
+static uint32_t look_ahead(const struct intake *intake, struct intake_reader *reader,
+                           const struct window *window)
+{
+    bool same = reader->map == intake->map && intake->class == &decoder_msgpack;
+    uint64_t ahead = same ? intake->offset - reader->offset : 0;
+    reader->map = intake->map;
+    reader->offset = intake->offset;
+    bool there = intake->offset + ahead + window->length <= intake->map_length;
+    return there && ahead <= AHEAD_BYTES_MAX ? (uint32_t)ahead : 0;
+}
+
+static void map_window(struct intake *intake, uint32_t reader, struct window *window)
 {
     size_t rest = intake->map_length - intake->offset;
     window->bytes = intake->map + intake->offset;
-    window->length = rest < intake->room ? rest : intake->room;
+    size_t most = intake->room + (intake->class == &decoder_msgpack ? MAP_MSGPACK_MORE : 0);
+    window->length = rest < most ? rest : most;
+    window->ahead = look_ahead(intake, &intake->readers[reader], window);
     intake->ended = window->length == rest;
-    populate(intake, intake->offset + window->length);
+    populate(intake, intake->offset + window->ahead + window->length);
 }
 
 static enum status fill(void *context, uint32_t reader, struct window *window, bool *ret_more,
                         struct error *error)
 {
     struct intake *intake = context;
-    (void)reader;
     enum status status = STATUS_OK;
     drop_mapped(intake, window);
     *ret_more = true;
@@ -342,9 +424,10 @@ static enum status fill(void *context, uint32_t reader, struct window *window, b
     window->file = intake->file;
     window->alone = true;
     window->mapped = intake->map != NULL;
+    window->ahead = 0;
     window->lines = intake->lines;
     if (intake->map) {
-        map_window(intake, window);
+        map_window(intake, reader, window);
     } else {
         memcpy(window->bytes, intake->carry, intake->carry_length);
         window->length = intake->carry_length;
@@ -355,16 +438,9 @@ static enum status fill(void *context, uint32_t reader, struct window *window, b
     if (status != STATUS_OK)
         return status;
     window->form = intake->class->form;
-    if (intake->cuts && !intake->one_open) {
-        if (cut(intake, window))
-            window->position = intake->offset;
-        else
-            intake->cuts = false; /* one decoder from here on: a stretch without line ends */
-    }
-    if (window->alone)
-        window->position = window->offset;
-    else if (intake->ended)
-        close_file(intake);
+    window->position = window->offset;
+    if (cut(intake, reader, window) != STATUS_OK)
+        return out_of_memory(error);
     if (intake->progress && intake->input)
         progress_at(intake->progress, intake->done_bytes + bytes_done(intake));
     return STATUS_OK;
@@ -474,12 +550,28 @@ static enum status decode_alone(struct intake *intake, uint32_t reader, struct w
     if (intake->ended)
         close_file(intake);
     /* A record that is longer than the window: more of it. */
-    size_t usual = intake->map ? MAP_WINDOW_BYTES : WINDOW_BYTES;
+    size_t usual = usual_room(intake);
     bool more = used == 0 && intake->room < WINDOW_BYTES_MAX;
     intake->room = more                               ? intake->room * 2
                    : intake->room > usual && used > 0 ? usual
                                                       : intake->room;
     return STATUS_OK;
+}
+
+static enum status decode_msgpack(struct intake *intake, uint32_t reader_number,
+                                  struct window *window, struct lane *lane, struct error *error)
+{
+    struct intake_reader *reader = &intake->readers[reader_number];
+    if (!reader->msgpack_open) {
+        reader->msgpack_open = true;
+        if (mixed_open(&reader->msgpack, &fast_msgpack_cut, &decoder_msgpack) != STATUS_OK)
+            return out_of_memory(error);
+        msgpack_follow(reader->msgpack.fast, reader->cut);
+    }
+    enum status status =
+        hand_over(intake, reader_number, &reader->msgpack, window, true, lane, error);
+    msgpack_cut_done(reader->cut);
+    return status;
 }
 
 static enum status decode(void *context, uint32_t reader_number, struct window *window,
@@ -489,13 +581,15 @@ static enum status decode(void *context, uint32_t reader_number, struct window *
     if (window->alone)
         return decode_alone(intake, reader_number, window, lane, error);
     struct intake_reader *reader = &intake->readers[reader_number];
-    if (!reader->mixed_open) {
-        reader->mixed_open = true;
-        if (mixed_open(&reader->mixed, &fast_json, &decoder_json) != STATUS_OK)
+    if (window->form == RECORD_FORM_MSGPACK)
+        return decode_msgpack(intake, reader_number, window, lane, error);
+    if (!reader->json_open) {
+        reader->json_open = true;
+        if (mixed_open(&reader->json, &fast_json, &decoder_json) != STATUS_OK)
             return out_of_memory(error);
-        mixed_without_lines(&reader->mixed);
+        mixed_without_lines(&reader->json);
     }
-    return hand_over(intake, reader_number, &reader->mixed, window, true, lane, error);
+    return hand_over(intake, reader_number, &reader->json, window, true, lane, error);
 }
 
 static enum status reread(void *context, uint32_t reader_number, enum record_form form,

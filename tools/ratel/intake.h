@@ -31,10 +31,12 @@ struct intake {
     struct slice file;
     const struct decoder_class *class;
     const struct fast_class *fast;
-    bool cuts;        /* windows can be cut so that they are decoded at once */
+    bool cuts;        /* windows may be cut so that they are decoded at once */
     bool ended;       /* the input has given all it has */
     struct mixed one; /* decodes windows that follow one on another */
     bool one_open;
+    struct fast_decoder *cutter; /* of msgpack, for all files; NULL: none was met */
+    struct flat_block *cutter_room;
     char *carry; /* the beginning of the next window */
     size_t carry_length;
     uint64_t offset;                     /* of the carry in the stream */
