@@ -61,16 +61,14 @@ static struct slice size_in(struct slice text)
 
 static bool is_uuid(struct slice text)
 {
-    if (text.length != 36)
+    const char *at = text.data;
+    if (text.length != 36 || at[8] != '-' || at[13] != '-' || at[18] != '-' || at[23] != '-')
         return false;
-    for (size_t i = 0; i < 36; i++) {
-        char c = text.data[i];
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        bool hex = is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-        if (dash ? c != '-' : !hex)
-            return false;
-    }
-    return true;
+    unsigned char others = 0; /* these four alone; gcc makes vector code of it */
+    for (size_t i = 0; i < 36; i++)
+        others += !(((unsigned char)(at[i] - '0') <= 9) |
+                    ((unsigned char)((at[i] | 0x20) - 'a') <= 'f' - 'a'));
+    return others == 4;
 }
 
 /* The first "(uuid)" of a description: the resource that it speaks of. */
@@ -90,17 +88,17 @@ static struct slice uuid_in(struct slice text)
 
 struct described description_read(unsigned usage_type, struct slice text)
 {
-    struct described ret = {0};
-    if (usage_type == TYPE_VOLUME_SECONDARY) {
-        ret.resource = uuid_in(text);
-        ret.size = size_in(text);
-    } else if (usage_type == TYPE_NETWORK) {
-        ret.resource = digits_behind(text, SLICE("network ID: "));
-        ret.offering = digits_behind(text, SLICE("network offering: "));
-    } else if (usage_type == TYPE_VPC) {
-        ret.resource = digits_behind(text, SLICE("VPC ID: "));
+    switch (usage_type) {
+    case TYPE_VOLUME_SECONDARY:
+        return (struct described){.resource = uuid_in(text), .size = size_in(text)};
+    case TYPE_NETWORK:
+        return (struct described){.resource = digits_behind(text, SLICE("network ID: ")),
+                                  .offering = digits_behind(text, SLICE("network offering: "))};
+    case TYPE_VPC:
+        return (struct described){.resource = digits_behind(text, SLICE("VPC ID: "))};
+    default:
+        return (struct described){0};
     }
-    return ret;
 }
 
 bool description_counts_amounts(const struct meter *meter)

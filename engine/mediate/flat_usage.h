@@ -101,7 +101,7 @@ struct flat_normaliser {
 void flat_normaliser_init(struct flat_normaliser *normaliser, struct slice source, uint64_t seed);
 /* The block's records [first, first + count): ret[0] and ret_verdicts[0] are of the first of them;
  * the former is set for FLAT_EVENT only. `window` is what they were decoded from; 16 bytes behind
- * it and behind the block's digits may be read, not used. Cost: no allocation; some 30 ns each. */
+ * it and behind the block's digits may be read, not used. Cost: no allocation; some 35 ns each. */
 void flat_usage(struct flat_normaliser *normaliser, const char *window, size_t window_length,
                 const struct flat_block *block, uint32_t first, uint32_t count,
                 struct flat_usage ret[], uint8_t ret_verdicts[]);

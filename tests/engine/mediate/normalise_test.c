@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "mediate/definition.h"
+#include "mediate/description.h"
 #include "mediate/normalise.h"
 
 static struct record_block *block;
@@ -270,6 +272,27 @@ static void test_normalise__types_without_ids_find_them_in_the_description(void 
     }
 }
 
+/* Every byte in every place: only hexadecimal digits, in either case, with dashes where they
+ * belong, are an id. */
+static void test_normalise__what_is_no_uuid_in_a_description_is_no_resource(void **state)
+{
+    (void)state;
+    static const char uuid[] = "2f1e0d9c-8B7A-4695-8473-6251403f2e1d";
+    char text[] = "storage usage for UP-1 (2f1e0d9c-8B7A-4695-8473-6251403f2e1d) of a zone";
+    char *at = strchr(text, '(') + 1;
+    for (int place = 0; place < 36; place++) {
+        for (int byte = 1; byte < 256; byte++) {
+            bool dash = uuid[place] == '-';
+            bool good = dash ? byte == '-' : byte < 128 && isxdigit(byte);
+            at[place] = (char)byte;
+            struct described told = description_read(TYPE_VOLUME_SECONDARY, slice_string(text));
+            if (good != (told.resource.length == 36) || (good && told.resource.data != at))
+                fail_msg("byte 0x%02x in place %d", (unsigned)byte, place);
+        }
+        at[place] = uuid[place];
+    }
+}
+
 static struct record *purged(const char *type, const char *description, const char *raw)
 {
     struct record *record = vm();
@@ -501,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_normalise__a_volume_row_with_a_machine_is_ignored),
         cmocka_unit_test(test_normalise__projects_pay_by_their_own_id),
         cmocka_unit_test(test_normalise__types_without_ids_find_them_in_the_description),
+        cmocka_unit_test(test_normalise__what_is_no_uuid_in_a_description_is_no_resource),
         cmocka_unit_test(test_normalise__purged_resources_are_told_apart_by_their_description),
         cmocka_unit_test(test_normalise__clipped_windows_end_where_they_say),
         cmocka_unit_test(test_normalise__a_plain_event_has_an_id_or_a_window),
