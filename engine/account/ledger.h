@@ -225,6 +225,9 @@ uint32_t ledger_series_find(const struct ledger *ledger, struct hash128 hash);
 /* The number of a definition's meter, INDEX_NONE when memory is out. */
 uint32_t ledger_meter(struct ledger *ledger, const struct definition *definition);
 bool ledger_series_is_level(const struct ledger *ledger, uint32_t series);
+/* True: prices count the event, as the series' line says, and none of it is in suspense. False: its
+ * definition and the prices must be asked. */
+bool ledger_is_priced(const struct ledger *ledger, const struct event *event);
 /* Meters that are not CloudStack's have numbers of the ledger from METER_FIRST_OTHER on. The name
  * is borrowed for as long as the ledger lives. */
 struct slice ledger_meter_name(const struct ledger *ledger, uint32_t meter);

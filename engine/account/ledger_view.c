@@ -105,6 +105,13 @@ bool ledger_commit_needed(const struct ledger *ledger)
     return ledger_pending(ledger) > 0 || ledger->committed_series < ledger->series.count;
 }
 
+bool ledger_is_priced(const struct ledger *ledger, const struct event *event)
+{
+    uint32_t bucket = ledger->series.lines[event->series].bucket[0];
+    return bucket != INDEX_NONE && ledger->buckets.items[bucket].key.plan != INDEX_NONE &&
+           ledger_remembers(ledger, event);
+}
+
 uint64_t ledger_bytes(const struct ledger *ledger)
 {
     return sizeof(*ledger) + series_bytes(&ledger->series) + buckets_bytes(&ledger->buckets) +

@@ -382,6 +382,75 @@ static void test_verify__tells_every_kind_of_difference(void **state)
     stage_fini(&stage);
 }
 
+struct priced {
+    const struct ledger *ledger;
+    const struct event *event;
+    uint32_t by_line, priced, waiting; /* events */
+    bool waits;                        /* a piece of the event does */
+};
+
+static enum status priced_piece(const struct piece *piece, void *context, struct error *error)
+{
+    struct priced *priced = context;
+    (void)error;
+    priced->waits |= piece->resolution.plan_count == 0;
+    return STATUS_OK;
+}
+
+static enum status priced_event(const struct event *event, const struct journal_frame *frame,
+                                void *context, struct error *error)
+{
+    struct priced *priced = context;
+    struct definition definition;
+    (void)frame;
+    assert_int_equal(
+        ledger_series_definition(priced->ledger, event->series, &definition, error), STATUS_OK);
+    struct series_view view = definition_view(&definition);
+    priced->waits = false;
+    assert_int_equal(ledger_split(priced->ledger->snapshot, &view,
+                                  ledger_series_is_level(priced->ledger, event->series), event,
+                                  priced_piece, priced, error),
+                     STATUS_OK);
+    bool by_line = ledger_is_priced(priced->ledger, event);
+    assert_false(by_line && priced->waits);
+    priced->by_line += by_line;
+    priced->priced += !priced->waits;
+    priced->waiting += priced->waits;
+    return STATUS_OK;
+}
+
+/* What a line says of an event is what its definition and the prices say: under the prices it was
+ * counted under, under others, and from a checkpoint. */
+static void test_ledger__priced_events_do_not_wait(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct seeded seeded = seeded_init();
+    static struct model model;
+    struct error error = {0};
+    memset(&model, 0, sizeof(model));
+    stage_init(&stage);
+    stage_open(&stage, prices[0].snapshot);
+    for (int i = 0; i < 600; i++) {
+        struct model_record record = model_random(&model, &seeded);
+        (void)model_apply(&model, &record);
+        (void)model_feed(&stage, &record);
+    }
+    stage_commit(&stage);
+    assert_int_equal(ledger_checkpoint(stage.ledger, &error), STATUS_OK);
+    stage_close(&stage);
+    for (int i = 0; i < 4; i++) {
+        const struct snapshot *snapshot = prices[i % 2].snapshot;
+        struct ledger *ledger = stage_look(&stage, snapshot, i < 2 ? LEDGER_READ : LEDGER_DERIVE);
+        struct priced priced = {.ledger = ledger};
+        assert_int_equal(ledger_walk(ledger, priced_event, &priced, &error), STATUS_OK);
+        assert_true(priced.by_line > 10 && priced.by_line <= priced.priced);
+        assert_true(priced.waiting > 10);
+        ledger_close(ledger);
+    }
+    stage_fini(&stage);
+}
+
 static int group_begin(void **state)
 {
     (void)state;
@@ -409,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_ledger__discarded_conflicts_stay_discarded),
         cmocka_unit_test(test_ledger__a_readers_walk_ends_where_its_state_does),
         cmocka_unit_test(test_verify__tells_every_kind_of_difference),
+        cmocka_unit_test(test_ledger__priced_events_do_not_wait),
     };
     return cmocka_run_group_tests(tests, group_begin, group_end);
 }
