@@ -19,7 +19,7 @@ void buckets_fini(struct buckets *buckets)
     vast_fini(&buckets->items_memory);
     vast_fini(&buckets->next_memory);
     lookup_fini(&buckets->index);
-    free(buckets->dirty);
+    free(buckets->dirty_chunks);
     free(buckets->chains);
     free(buckets->chain_slots);
     buckets_init(buckets);
@@ -109,11 +109,11 @@ static enum status grow_index(struct buckets *buckets, uint64_t count)
 static bool grow_dirty(struct buckets *buckets, uint32_t chunks)
 {
     uint32_t capacity = chunks + chunks / 4;
-    uint8_t *dirty = realloc(buckets->dirty, capacity);
+    uint8_t *dirty = realloc(buckets->dirty_chunks, capacity);
     if (!dirty)
         return false;
-    buckets->dirty = dirty;
-    buckets->dirty_capacity = capacity;
+    buckets->dirty_chunks = dirty;
+    buckets->dirty_chunk_capacity = capacity;
     return true;
 }
 
@@ -133,7 +133,8 @@ enum status buckets_reserve(struct buckets *buckets, uint32_t count)
         status = vast_reserve(&buckets->items_memory, count);
     if (status == STATUS_OK)
         status = vast_reserve(&buckets->next_memory, count);
-    if (status == STATUS_OK && chunks > buckets->dirty_capacity && !grow_dirty(buckets, chunks))
+    if (status == STATUS_OK && chunks > buckets->dirty_chunk_capacity &&
+        !grow_dirty(buckets, chunks))
         status = STATUS_NO_MEMORY;
     if (status == STATUS_OK && lookup_is_full(&buckets->index, count))
         status = grow_index(buckets, count);
@@ -262,7 +263,7 @@ uint32_t buckets_first(const struct buckets *buckets, uint32_t account, struct p
 uint64_t buckets_bytes(const struct buckets *buckets)
 {
     return vast_bytes(&buckets->items_memory) + vast_bytes(&buckets->next_memory) +
-           buckets->dirty_capacity + lookup_bytes(&buckets->index) +
+           buckets->dirty_chunk_capacity + lookup_bytes(&buckets->index) +
            (uint64_t)buckets->chain_capacity * sizeof(*buckets->chains) +
            (uint64_t)buckets->chain_slot_count * sizeof(*buckets->chain_slots);
 }

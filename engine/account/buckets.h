@@ -44,11 +44,11 @@ struct bucket_chain {
 #define BUCKETS_MAX   (1u << 28) /* of a shard, or of a report */
 
 struct buckets {
-    struct bucket *items; /* never moves */
-    uint32_t *next;       /* chain: the next bucket of the same account and period */
-    uint8_t *dirty;       /* by BUCKETS_CHUNK: changed since the last checkpoint */
+    struct bucket *items;  /* never moves */
+    uint32_t *next;        /* chain: the next bucket of the same account and period */
+    uint8_t *dirty_chunks; /* by BUCKETS_CHUNK: changed since the last checkpoint */
     uint32_t count;
-    uint32_t dirty_capacity;
+    uint32_t dirty_chunk_capacity;
     struct lookup index;
     struct vast items_memory, next_memory;
     bool many; /* on huge pages, if the kernel likes */
@@ -71,7 +71,7 @@ MUST_USE enum status buckets_at(struct buckets *buckets, struct bucket_key key, 
 /* Whoever changes a bucket says so. */
 static inline void buckets_changed(struct buckets *buckets, uint32_t index)
 {
-    buckets->dirty[index / BUCKETS_CHUNK] = 1;
+    buckets->dirty_chunks[index / BUCKETS_CHUNK] = 1;
 }
 /* The two halves of a look-up for batches: has the index's line fetched, then the bucket that it
  * seems to name. */

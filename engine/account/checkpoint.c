@@ -128,7 +128,7 @@ static enum status save_buckets(struct saving *saving, struct error *error)
     for (uint32_t chunk = 0; chunk < chunks && status == STATUS_OK; chunk++) {
         uint32_t first = chunk * BUCKETS_CHUNK;
         uint32_t end = chunk_end(first, buckets->count, BUCKETS_CHUNK);
-        if (ledger->buckets_replaced || buckets->dirty[chunk]) {
+        if (ledger->buckets_replaced || buckets->dirty_chunks[chunk]) {
             char key[4];
             put_be32(key, chunk);
             pack_reset(&saving->out);
@@ -281,7 +281,7 @@ enum status checkpoint_save(struct ledger *ledger, struct error *error)
     ledger->buckets_replaced = false;
     memset(ledger->series.dirty, 0, chunk_count(ledger->series.count, SERIES_CHUNK));
     if (ledger->buckets.count)
-        memset(ledger->buckets.dirty, 0, chunk_count(ledger->buckets.count, BUCKETS_CHUNK));
+        memset(ledger->buckets.dirty_chunks, 0, chunk_count(ledger->buckets.count, BUCKETS_CHUNK));
     return STATUS_OK;
 }
 
@@ -375,7 +375,7 @@ static enum status load_bucket(struct slice key, struct slice value, void *conte
             return damaged("bucket", error);
         ledger->buckets.items[index].quanta = bucket.quanta;
     }
-    ledger->buckets.dirty[chunk] = 0;
+    ledger->buckets.dirty_chunks[chunk] = 0;
     return STATUS_OK;
 }
 

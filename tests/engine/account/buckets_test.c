@@ -38,7 +38,7 @@ static void test_buckets__a_key_has_one_bucket(void **state)
         assert_int_equal(buckets_at(&buckets, keys[i], &index), STATUS_OK);
         assert_int_equal(index, i);
         assert_true(buckets.items[i].quanta == 0);
-        assert_int_equal(buckets.dirty[0], 1);
+        assert_int_equal(buckets.dirty_chunks[0], 1);
     }
     for (uint32_t i = 0; i < COUNT; i++) {
         assert_int_equal(buckets_at(&buckets, keys[i], &again), STATUS_OK);
@@ -147,13 +147,13 @@ static void test_buckets__what_changed_is_marked_by_chunks(void **state)
     enum { CHUNKS = 7 };
     for (uint32_t i = 0; i < CHUNKS * BUCKETS_CHUNK; i++) {
         assert_int_equal(buckets_at(&buckets, (struct bucket_key){.part = i}, &index), STATUS_OK);
-        assert_int_equal(buckets.dirty[i / BUCKETS_CHUNK], 1);
+        assert_int_equal(buckets.dirty_chunks[i / BUCKETS_CHUNK], 1);
     }
     for (uint32_t chunk = 0; chunk < CHUNKS; chunk++) {
-        memset(buckets.dirty, 0, CHUNKS);
+        memset(buckets.dirty_chunks, 0, CHUNKS);
         buckets_changed(&buckets, chunk * BUCKETS_CHUNK + (chunk % 2 ? BUCKETS_CHUNK - 1 : 0));
         for (uint32_t i = 0; i < CHUNKS; i++)
-            assert_int_equal(buckets.dirty[i], i == chunk);
+            assert_int_equal(buckets.dirty_chunks[i], i == chunk);
     }
     buckets_fini(&buckets);
 }

@@ -231,6 +231,77 @@ static void test_ledger__nothing_pending_writes_nothing(void **state)
     stage_fini(&stage);
 }
 
+enum { WIDE = 3 * SERIES_CHUNK + 17 };
+
+/* A window of a series with a bucket of its own. */
+static void feed_wide(struct stage *stage, uint32_t number, uint32_t day, int128 *sums)
+{
+    char resource[32];
+    snprintf(resource, sizeof(resource), "wide-%u", number);
+    struct record_words words = {.account = "a-utc",
+                                 .meter = "network.sent",
+                                 .resource = resource,
+                                 .start = MODEL_VERSION_0 + 3600 * day,
+                                 .end = MODEL_VERSION_0 + 3600 * (day + 1),
+                                 .quanta = 1 + number + day};
+    assert_int_equal(stage_apply(stage, &words), OUTCOME_ACCEPTED);
+    sums[number] += words.quanta;
+}
+
+static void check_wide(const struct ledger *ledger, const int128 *sums)
+{
+    assert_int_equal(ledger->series.count, WIDE);
+    assert_int_equal(ledger->buckets.count, WIDE);
+    for (uint32_t i = 0; i < WIDE; i++)
+        assert_true(ledger->buckets.items[i].quanta == sums[i] &&
+                    ledger->series.lines[i].bucket[0] == i);
+}
+
+static uint32_t marked(const uint8_t *marks)
+{
+    uint32_t count = 0;
+    for (uint32_t chunk = 0; chunk * SERIES_CHUNK < WIDE; chunk++)
+        count += marks[chunk];
+    return count;
+}
+
+/* Tables of several chunks, few of which change from one checkpoint to the next. */
+static void test_ledger__a_checkpoint_has_what_changed_in_any_chunk(void **state)
+{
+    (void)state;
+    static int128 sums[WIDE];
+    struct seeded seeded = seeded_init();
+    struct stage stage;
+    stage_init(&stage);
+    stage_open(&stage, prices[0].snapshot);
+    for (uint32_t i = 0; i < WIDE; i++)
+        feed_wide(&stage, i, 0, sums);
+    for (uint32_t day = 1; day < 30; day++) {
+        stage_commit(&stage);
+        if (day == 1 || seeded_below(&seeded, 3)) {
+            stage_checkpoint(&stage);
+            assert_int_equal(marked(stage.ledger->buckets.dirty_chunks), 0);
+            assert_int_equal(marked(stage.ledger->series.dirty), 0);
+        }
+        stage_close(&stage);
+        stage_open(&stage, prices[0].snapshot);
+        check_wide(stage.ledger, sums);
+        uint32_t before = marked(stage.ledger->buckets.dirty_chunks);
+        feed_wide(&stage, (uint32_t)seeded_below(&seeded, WIDE), day, sums);
+        uint32_t after = marked(stage.ledger->buckets.dirty_chunks);
+        assert_true(after == before || after == before + 1);
+        assert_true(after > 0 && marked(stage.ledger->series.dirty) == after);
+    }
+    stage_commit(&stage);
+    stage_checkpoint(&stage);
+    stage_close(&stage);
+    struct ledger *other = stage_look(&stage, prices[0].snapshot, LEDGER_VERIFY);
+    check_wide(other, sums);
+    stage_verify(&stage, other);
+    ledger_close(other);
+    stage_fini(&stage);
+}
+
 static void test_ledger__discarded_conflicts_stay_discarded(void **state)
 {
     (void)state;
@@ -475,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_ledger__any_order_gives_the_same_spend_to_the_last_digit),
         cmocka_unit_test(test_ledger__repricing_equals_having_had_the_prices_from_the_start),
         cmocka_unit_test(test_ledger__nothing_pending_writes_nothing),
+        cmocka_unit_test(test_ledger__a_checkpoint_has_what_changed_in_any_chunk),
         cmocka_unit_test(test_ledger__discarded_conflicts_stay_discarded),
         cmocka_unit_test(test_ledger__a_readers_walk_ends_where_its_state_does),
         cmocka_unit_test(test_verify__tells_every_kind_of_difference),
