@@ -47,8 +47,9 @@ MUST_USE enum status msgpack_cut_new(struct msgpack_cut **ret);
 void msgpack_cut_free(struct msgpack_cut *cut);
 /* The window begins between two records at the top level. Gives how many bytes of it, `enough` and
  * the rest of a record if they can be had, are whole records at the top level: a stream of its own,
- * as is what follows. 0: what comes first is no such record, or not whole; the decoders have to
- * take turns from there. `cutter` is a decoder of the class fast_msgpack, `room` is used. */
+ * as is what follows. 0: what comes first is no such record, or not whole, or many records of no
+ * known layout; the decoders have to take turns from there. `cutter` is a decoder of the class
+ * fast_msgpack, `room` is used. */
 size_t msgpack_cut_make(struct fast_decoder *cutter, const char *window, size_t length,
                         size_t enough, struct flat_block *room, struct msgpack_cut *ret);
 /* A decoder of the class fast_msgpack_cut is to decode the piece, as the last one of its stream.

@@ -184,14 +184,18 @@ size_t msgpack_cut_make(struct fast_decoder *decoder, const char *window, size_t
     };
     assert(length <= UINT32_MAX - FLAT_DIGITS_BYTES && !ret->shelf);
     struct shelf *shelf = fast->shelf;
+    uint32_t known = 0; /* spots up to the last one of a layout */
     ret->count = ret->next = 0;
+    fast->misses = 0;
     /* A cut has to do with one shelf. */
     while (run.at < run.enough && ret->count < CUT_SPOTS && fast->shelf == shelf) {
         const uint8_t *before = run.at;
         if (may_be_learnt(fast))
             fast->kernel->find(fast, &run);
-        if (run.at > before)
+        if (run.at > before) {
             fast->misses = 0;
+            known = ret->count;
+        }
         if (run.at >= run.enough || ret->count == CUT_SPOTS)
             break;
         struct msgpack_spot spot = {(uint32_t)(run.at - run.window), SPOT_UNKNOWN};
@@ -200,6 +204,11 @@ size_t msgpack_cut_make(struct fast_decoder *decoder, const char *window, size_t
         if (verdict == WALK_MORE || verdict == WALK_STRANGE)
             break;
         ret->spots[ret->count++] = spot;
+        if (fast->misses == MISSES_MAX) { /* not worth being walked twice */
+            run.at = run.window + ret->spots[known].at;
+            ret->count = known;
+            break;
+        }
     }
     if (ret->count > 0) {
         ret->shelf = shelf;

@@ -28,7 +28,9 @@ static struct fast_decoder *open_fast(const char *kernel, bool learns)
  * --------------------------------------------------------------------------------------------------
  */
 
-static uint64_t random_state = 88172645463325252u;
+#define SEED 88172645463325252u
+
+static uint64_t random_state = SEED;
 
 static uint64_t next_random(void)
 {
@@ -378,6 +380,7 @@ static void test_fast_msgpack__equals_the_reference_on_tampered_streams(void **s
     (void)state;
     uint64_t wanted = getenv("RATEL_LONG") ? 6000000 : 200000;
     struct totals totals = {0};
+    random_state = SEED;
     struct fast_decoder *fast[KERNELS * 2] = {NULL};
     struct cut_decoders cut[KERNELS * 2] = {{0}};
     for (unsigned round = 0; totals.records < wanted; round++) {
@@ -646,6 +649,44 @@ static void test_fast_msgpack__a_cut_keeps_its_shelf(void **state)
     free(room);
 }
 
+/* What has to be walked is not walked twice, and does not keep what follows from being cut. */
+static void test_fast_msgpack__records_of_no_layout_are_not_cut(void **state)
+{
+    (void)state;
+    struct msgpack_cut *cut;
+    struct flat_block *room = malloc(sizeof(*room));
+    struct fast_decoder *cutter = open_fast("portable", true);
+    assert_non_null(room);
+    assert_int_equal(msgpack_cut_new(&cut), STATUS_OK);
+    for (int round = 0; round < 20; round++) {
+        struct text text = {0};
+        for (int i = 0; i < 300; i++) {
+            do
+                make_layouts();
+            while (layout_sizes[0] < 12);
+            put_record_of(&text, 0, 1000000);
+        }
+        size_t strangers = text.length;
+        for (int i = 0; i < 300; i++)
+            put_sample_msgpack(&text, i % 3);
+        size_t length = text.length - strangers;
+        for (int i = 0; i < DECODER_PADDING; i++)
+            put_byte(&text, 0);
+        /* One in a hundred is strange, and the cut ends there. */
+        if (msgpack_cut_make(cutter, text.data, strangers, strangers, room, cut) > 0) {
+            assert_in_range(cut->count, 1, 31);
+            msgpack_cut_done(cut);
+        }
+        assert_int_equal(
+            msgpack_cut_make(cutter, text.data + strangers, length, SIZE_MAX, room, cut), length);
+        msgpack_cut_done(cut);
+        free(text.data);
+    }
+    msgpack_cut_free(cut);
+    fast_msgpack.close(cutter);
+    free(room);
+}
+
 /* A window of many short records is cut in front of its end. */
 static void test_fast_msgpack__a_cut_has_room_for_so_many(void **state)
 {
@@ -721,6 +762,7 @@ int main(void)
         cmocka_unit_test(test_fast_msgpack__every_cut_of_the_samples),
         cmocka_unit_test(test_fast_msgpack__known_layouts_are_learnt),
         cmocka_unit_test(test_fast_msgpack__a_cut_keeps_its_shelf),
+        cmocka_unit_test(test_fast_msgpack__records_of_no_layout_are_not_cut),
         cmocka_unit_test(test_fast_msgpack__a_cut_has_room_for_so_many),
         cmocka_unit_test(test_fast_msgpack__long_texts_are_left),
         cmocka_unit_test(test_fast_msgpack__room_for_layouts_runs_out),
