@@ -7,8 +7,8 @@
 #define WINDOW_BYTES   ((size_t)1 << 20)
 #define PLACES_MAX     64
 #define DAY_SECONDS    86400
-#define CARD_ROWS      500 /* of each of two versions */
-#define CARD_BYTES     ((size_t)1 << 20)
+#define CARD_ROWS      500 /* of each version */
+#define CARD_BYTES     ((size_t)8 << 20)
 #define ITEMS_AT_ONCE  256
 #define EVENTS_A_FRAME 65536
 
@@ -196,8 +196,9 @@ static struct slice accounts_document(const struct cloud *cloud)
     return slice_of(text, length);
 }
 
-struct snapshot *cloud_snapshot(const struct cloud *cloud)
+struct snapshot *cloud_snapshot(const struct cloud *cloud, uint32_t versions)
 {
+    bench_check(versions >= 1 && versions <= CLOUD_DAYS, "at most one version a day");
     struct prices *prices = allocate_or_die(sizeof(*prices));
     see_places(cloud, prices);
     char *text = allocate_or_die(CARD_BYTES);
@@ -205,7 +206,11 @@ struct snapshot *cloud_snapshot(const struct cloud *cloud)
     bench_check(out, "memory for the card");
     fprintf(out, "kind: catalogue\nname: public\nratecard: bench\n");
     put_version(out, prices, "2026-01-01T00:00:00Z", 0);
-    put_version(out, prices, "2026-10-16T00:00:00Z", 11);
+    for (uint32_t i = 1; i < versions; i++) {
+        char from[32];
+        snprintf(from, sizeof(from), "2026-10-%02uT00:00:00Z", 1 + i * CLOUD_DAYS / versions);
+        put_version(out, prices, from, 11 * i);
+    }
     bench_check(fclose(out) == 0, "the card fits");
     struct slice documents[] = {slice_of(text, strlen(text)), accounts_document(cloud)};
     free(prices);

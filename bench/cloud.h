@@ -28,8 +28,8 @@ struct cloud {
 void cloud_make(struct cloud *cloud, const char *form, const struct decoder_class *decoder,
                 uint32_t series, uint64_t seed);
 void cloud_free(struct cloud *cloud);
-/* Its accounts and a card of two versions with 500 rows each, compiled. */
-struct snapshot *cloud_snapshot(const struct cloud *cloud);
+/* Its accounts and a card of so many versions within the month, with 500 rows each, compiled. */
+struct snapshot *cloud_snapshot(const struct cloud *cloud, uint32_t versions);
 /* Each series' record of a day, in order, for the shard; `day` 0 defines them. */
 void cloud_apply(const struct cloud *cloud, struct ledger *ledger, uint32_t shard, uint32_t shards,
                  uint32_t day);

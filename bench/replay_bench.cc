@@ -1,6 +1,8 @@
 // A ledger of the canonical cloud: 31 windows of each series, 10,000 accounts, two versions of a
 // card with 500 price rows each. What defining its series, rating it anew, recovering and starting
-// cost.
+// cost. "reprice/versions:N" is the same under a card that changes N - 1 times within the month: the
+// difference between two N is what series cost that are priced again, and "walk" is the journal
+// alone.
 //
 // RATEL_BENCH_RECORDS=10000000 is the canonical size. RATEL_BENCH_SERIES: series of the start with
 // a checkpoint, by default as many as the others have.
@@ -25,6 +27,8 @@ extern "C" {
 namespace
 {
 
+constexpr uint32_t VERSIONS = 2; // of the canonical card
+
 // One data directory for all that only reads it.
 struct place {
     struct datadir datadir;
@@ -37,7 +41,7 @@ struct place {
     {
         bench_datadir_shards(&datadir, shards);
         cloud_make(&cloud, "msgpack", &decoder_msgpack, series, datadir.seed);
-        snapshot = cloud_snapshot(&cloud);
+        snapshot = cloud_snapshot(&cloud, VERSIONS);
         ledgers = open(LEDGER_WRITE);
     }
 
@@ -127,17 +131,42 @@ void define_series(benchmark::State &state)
     count_items(state, series);
 }
 
+enum status look(journal_frame *frame, void *context, struct error *)
+{
+    *static_cast<uint64_t *>(context) += frame->event_count;
+    return STATUS_OK;
+}
+
+// The journal read and its checksums compared: what is below any pass over it.
+void walk(benchmark::State &state)
+{
+    place &place = canonical();
+    struct error error;
+    ledger *ledger = place.ledgers->shards[0];
+    for (auto _ : state) {
+        uint64_t events = 0;
+        bench_ok(journal_walk(ledger->journal, 1, look, &events, &error), &error, "walk");
+        bench_check(events == ledger->event_count, "every event is met");
+    }
+    count_items(state, ledger->event_count);
+}
+
 // Everything rated anew, from the journal to buckets.
 void reprice(benchmark::State &state)
 {
     place &place = canonical();
     struct error error;
     ledger *ledger = place.ledgers->shards[0];
+    snapshot *canonical = place.snapshot;
+    place.snapshot = cloud_snapshot(&place.cloud, static_cast<uint32_t>(state.range(0)));
     for (auto _ : state)
         bench_ok(ledger_reprice(ledger, place.snapshot, &error), &error, "reprice");
     struct ledgers *derived = place.open(LEDGER_DERIVE);
     same(ledger, derived->shards[0]);
     ledgers_close(derived);
+    bench_ok(ledger_reprice(ledger, canonical, &error), &error, "reprice as it was");
+    snapshot_free(place.snapshot);
+    place.snapshot = canonical;
     count_items(state, ledger->event_count);
 }
 
@@ -209,7 +238,14 @@ int main(int argc, char **argv)
 {
     auto unit = benchmark::kMillisecond;
     benchmark::RegisterBenchmark("replay/define", define_series)->Unit(unit)->Iterations(3);
-    benchmark::RegisterBenchmark("replay/reprice", reprice)->Unit(unit)->MeasureProcessCPUTime();
+    benchmark::RegisterBenchmark("replay/walk", walk)->Unit(unit)->MeasureProcessCPUTime();
+    benchmark::RegisterBenchmark("replay/reprice", reprice)
+        ->Unit(unit)
+        ->MeasureProcessCPUTime()
+        ->ArgName("versions")
+        ->Arg(VERSIONS)
+        ->Arg(1)
+        ->Arg(8);
     benchmark::RegisterBenchmark("replay/recover", recover)->Unit(unit)->MeasureProcessCPUTime();
     benchmark::RegisterBenchmark("replay/memory", memory)->Unit(unit)->Iterations(1);
     benchmark::RegisterBenchmark("replay/checkpoint/write", checkpoint_write)

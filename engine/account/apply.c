@@ -154,7 +154,9 @@ static enum status define(struct ledger *ledger, const struct usage_item *item,
     struct event event = event_of(item, *ret);
     if (status != STATUS_OK || !window_fits(&event))
         return status;
-    return point_find_in(ledger, usage.definition, &event, ret_pointing, ret_found, error);
+    return point_fits(ledger, &event)
+               ? point_find_in(ledger, usage.definition, &event, ret_pointing, ret_found, error)
+               : STATUS_OK;
 }
 
 /* Items from the first on whose series are not known: all are defined, then all are pointed at

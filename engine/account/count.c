@@ -163,9 +163,11 @@ static enum status count_slowly(struct ledger *ledger, const struct event *event
                                 struct error *error)
 {
     struct pointing pointing;
-    bool found;
+    bool found = false;
+    enum status status = STATUS_OK;
     ledger->series.lines[event->series].interval = 0;
-    enum status status = point_find(ledger, event, &pointing, &found, error);
+    if (point_fits(ledger, event))
+        status = point_find(ledger, event, &pointing, &found, error);
     if (status != STATUS_OK)
         return status;
     if (!found)

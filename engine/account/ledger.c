@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/park.h"
+#include "rate/resolver.h"
 
 static enum status out_of_memory(struct error *error)
 {
@@ -21,6 +22,7 @@ static void set_snapshot(struct ledger *ledger, const struct snapshot *snapshot)
 {
     ledger->snapshot = ledger->options.snapshot = snapshot;
     ledger->pricing_digest = snapshot->pricing_digest;
+    resolver_init(ledger->resolver, snapshot);
 }
 
 static enum status mark_budgeted(struct ledger *ledger, struct error *error)
@@ -91,8 +93,13 @@ enum status ledger_open(const struct ledger_options *options, struct ledger **re
                         struct error *error)
 {
     struct ledger *ledger = calloc(1, sizeof(*ledger));
-    if (!ledger)
+    struct resolver *resolver = calloc(1, sizeof(*resolver));
+    if (!ledger || !resolver) {
+        free(ledger);
+        free(resolver);
         return out_of_memory(error);
+    }
+    ledger->resolver = resolver;
     ledger->options = *options;
     set_snapshot(ledger, options->snapshot);
     buckets_init(&ledger->buckets);
@@ -135,6 +142,7 @@ void ledger_close(struct ledger *ledger)
     positions_fini(&ledger->positions);
     pack_fini(&ledger->packer);
     pack_fini(&ledger->pending_definitions);
+    free(ledger->resolver);
     free(ledger->conflicts);
     frame_buffer_fini(&ledger->own_frame);
     free(ledger->pending_ids);
@@ -385,10 +393,6 @@ enum status ledger_reprice(struct ledger *ledger, const struct snapshot *snapsho
     assert(ledger->event_pending == 0);
     int64_t begin = park_now();
     set_snapshot(ledger, snapshot);
-    buckets_clear(&ledger->buckets); /* there will be about as many */
-    series_forget_slots(&ledger->series);
-    ledger->checkpoint_resources = 0;
-    ledger->buckets_replaced = true;
     touched_all(&ledger->touched);
     enum status status = ledger_recount(ledger, error);
     if (status != STATUS_OK) /* nobody may take half of the events for all */

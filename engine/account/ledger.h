@@ -21,6 +21,8 @@
 #include "store/datadir.h"
 #include "store/store.h"
 
+struct resolver;
+
 enum ledger_mode {
     LEDGER_READ,   /* buckets as of now; no coverage; nothing is written */
     LEDGER_WRITE,  /* the one owner */
@@ -51,6 +53,7 @@ struct conflict_entry {
 struct ledger {
     struct ledger_options options;
     const struct snapshot *snapshot;
+    struct resolver *resolver; /* of the snapshot */
     uint64_t pricing_digest; /* of the snapshot that the buckets are counted under */
     int64_t reprice_ns;      /* what the last pass over the journal for other prices took; 0: none */
     struct frames *journal;
@@ -273,11 +276,8 @@ MUST_USE enum status ledger_recount_event(struct ledger *ledger, const struct ev
                                           struct error *error);
 /* Whether the series' slots hold for the event, so that counting it looks at no price. */
 bool ledger_remembers(const struct ledger *ledger, const struct event *event);
-/* replay.c: counts all events of the state again. */
+/* replay.c: counts all events of the state again, from none. */
 MUST_USE enum status ledger_recount(struct ledger *ledger, struct error *error);
-/* The same for many. */
-MUST_USE enum status ledger_recount_events(struct ledger *ledger, const struct event *events,
-                                           uint32_t count, struct error *error);
 MUST_USE enum status ledger_add_conflict(struct ledger *ledger, const struct conflict *conflict,
                                          bool *ret_added);
 uint64_t ledger_event_content(const struct event *event);

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "rate/resolver.h"
+
 uint32_t point_bucket_count(const struct resolution *resolution)
 {
     return resolution->account == INDEX_NONE ? 0
@@ -72,10 +74,9 @@ static bool counts_over_account(const struct snapshot *snapshot,
     return true;
 }
 
-/* No product with a multiplier that a slot holds comes near BUCKET_QUANTA_MAX / 2, so the event can
- * only be refused where there is a bucket already: nothing is made for one that is refused. */
-static bool fits_any_new_bucket(const struct ledger *ledger, const struct event *event)
+bool point_fits(const struct ledger *ledger, const struct event *event)
 {
+    /* No product with a multiplier that a slot holds comes near BUCKET_QUANTA_MAX / 2. */
     return !event->quanta_high && event->quanta_low < (uint64_t)1 << 60 &&
            !series_level(&ledger->series.lines[event->series]);
 }
@@ -95,8 +96,6 @@ enum status point_find(struct ledger *ledger, const struct event *event, struct 
 {
     struct slice packed;
     *ret_found = false;
-    if (!fits_any_new_bucket(ledger, event))
-        return STATUS_OK;
     enum status status = series_packed(&ledger->series, event->series, &packed, error);
     return status == STATUS_OK ? point_find_in(ledger, packed, event, ret, ret_found, error)
                                : status;
@@ -108,13 +107,11 @@ enum status point_find_in(struct ledger *ledger, struct slice definition, const 
     struct definition_key key;
     struct resolution resolution;
     *ret_found = false;
-    if (!fits_any_new_bucket(ledger, event))
-        return STATUS_OK;
     enum status status = definition_peek(definition, &key);
     if (status != STATUS_OK)
         return error_set(error, status, "the definition of series %u is damaged", event->series);
     status =
-        snapshot_resolve(ledger->snapshot, &key.view, (struct instant){event->start}, &resolution);
+        resolver_resolve(ledger->resolver, &key.view, (struct instant){event->start}, &resolution);
     bool whole = status == STATUS_OK && event->start + event->length <= resolution.to.seconds &&
                  counts_over_account(ledger->snapshot, &resolution);
     if (!whole || point_bucket_count(&resolution) > SERIES_SLOTS)
@@ -140,6 +137,37 @@ void point_prefetch_buckets(const struct ledger *ledger, const struct pointing *
 {
     for (uint32_t slot = 0; slot < pointing->count; slot++)
         buckets_prefetch(&ledger->buckets, pointing->keys[slot]);
+}
+
+bool point_follow(const struct ledger *ledger, const struct event *event, struct pointing *ret)
+{
+    const struct series *line = &ledger->series.lines[event->series];
+    uint32_t plans[SERIES_SLOTS], count = 0, account = INDEX_NONE;
+    struct resolution resolution;
+    if (!line->interval)
+        return false;
+    for (; count < SERIES_SLOTS && line->bucket[count] != INDEX_NONE; count++) {
+        const struct bucket_key *key = &ledger->buckets.items[line->bucket[count]].key;
+        if (key->plan == INDEX_NONE || key->part)
+            return false;
+        plans[count] = key->plan;
+        account = key->account;
+    }
+    if (count == 0 ||
+        !resolver_follow(ledger->resolver, account, plans, count, (struct instant){event->start},
+                         &resolution) ||
+        event->start + event->length > resolution.to.seconds)
+        return false;
+    *ret = (struct pointing){.from = resolution.from.seconds,
+                             .to = resolution.to.seconds,
+                             .series = event->series,
+                             .count = count,
+                             .wide = line->wide,
+                             .narrow = {line->narrow[0], line->narrow[1]}};
+    for (uint32_t i = 0; i < count; i++)
+        ret->keys[i] =
+            (struct bucket_key){account, resolution.period.index, resolution.plans[i], 0};
+    return true;
 }
 
 enum status point_set(struct ledger *ledger, const struct pointing *pointing, struct error *error)

@@ -24,6 +24,10 @@ uint32_t point_bucket_count(const struct resolution *resolution);
 bool point_make(uint32_t series, const struct resolution *resolution, const struct bucket_key *keys,
                 struct pointing *ret);
 
+/* Whether the event fits any new bucket, so that it can only be refused where there is one already:
+ * nothing is made for an event that is refused. For who may refuse it, before anything else. */
+bool point_fits(const struct ledger *ledger, const struct event *event);
+
 /* Step 1: has the definition fetched. */
 void point_prefetch(const struct ledger *ledger, uint32_t series);
 /* Step 2: *ret_found is whether the event lies whole within one interval of prices and is counted
@@ -38,6 +42,9 @@ MUST_USE enum status point_find_in(struct ledger *ledger, struct slice definitio
 /* Between 2 and 3, for many: first has the index's lines fetched, then the buckets. */
 void point_prefetch_slots(const struct ledger *ledger, const struct pointing *pointing);
 void point_prefetch_buckets(const struct ledger *ledger, const struct pointing *pointing);
+/* Step 2 for a series whose slots hold for another interval: from where they point, its definition
+ * not being looked at. False: that cannot be told from them, point_find it. */
+bool point_follow(const struct ledger *ledger, const struct event *event, struct pointing *ret);
 /* Step 3: makes the buckets and points the line there. Buckets of quantity 0 that this makes are no
  * trace. Errors: NO_MEMORY, with the series pointing nowhere. */
 MUST_USE enum status point_set(struct ledger *ledger, const struct pointing *pointing,

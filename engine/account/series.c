@@ -184,18 +184,31 @@ enum status series_add(struct series_table *table, struct hash128 identity, stru
     return add(table, identity, packed, level, ret, error);
 }
 
-enum status series_restore(struct series_table *table, struct slice packed, uint32_t *ret,
-                           struct error *error)
+/* All are unpacked before the first is looked for: by then the lines of the index are there. */
+enum status series_restore(struct series_table *table, const struct slice *definitions,
+                           uint32_t count, struct error *error)
 {
-    struct definition definition;
-    enum status status = definition_unpack(packed, &definition);
-    if (status != STATUS_OK)
-        return error_set(error, status, "a series definition is damaged");
-    struct hash128 identity = definition_identity(&definition, &table->keys);
-    if (series_find(table, identity) != INDEX_NONE)
-        return error_set(error, STATUS_CORRUPT, "a series is defined twice");
-    bool level = definition.meter && definition.meter->level;
-    return add(table, identity, packed, level, ret, error);
+    struct hash128 identities[SERIES_RESTORE_MAX];
+    bool levels[SERIES_RESTORE_MAX];
+    assert(count <= SERIES_RESTORE_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        struct definition definition;
+        enum status status = definition_unpack(definitions[i], &definition);
+        if (status != STATUS_OK)
+            return error_set(error, status, "a series definition is damaged");
+        identities[i] = definition_identity(&definition, &table->keys);
+        levels[i] = definition.meter && definition.meter->level;
+        series_prefetch_index(table, identities[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t series;
+        if (series_find(table, identities[i]) != INDEX_NONE)
+            return error_set(error, STATUS_CORRUPT, "a series is defined twice");
+        enum status status = add(table, identities[i], definitions[i], levels[i], &series, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
 }
 
 /* ---- slots

@@ -100,9 +100,11 @@ static inline bool series_is(const struct series_table *table, uint32_t series,
  * CORRUPT (a definition that does not unpack), RANGE (SERIES_MAX), IO, NO_SPACE. */
 MUST_USE enum status series_add(struct series_table *table, struct hash128 identity,
                                 struct slice definition, uint32_t *ret, struct error *error);
-/* Adds a series from its definition in the journal; the identity is computed from it. */
-MUST_USE enum status series_restore(struct series_table *table, struct slice definition,
-                                    uint32_t *ret, struct error *error);
+/* Adds series from their definitions in the journal, at most SERIES_RESTORE_MAX; identities are
+ * computed from them. Errors: as series_add; CORRUPT, too, when one is defined twice. */
+#define SERIES_RESTORE_MAX 32
+MUST_USE enum status series_restore(struct series_table *table, const struct slice *definitions,
+                                    uint32_t count, struct error *error);
 /* Room for so many in all, so that none has to be moved on the way. Errors: NO_MEMORY, RANGE. */
 MUST_USE enum status series_reserve(struct series_table *table, uint32_t count);
 /* Adds series as the checkpoint has them, by their tags (u32, unaligned); their lines and definition

@@ -78,12 +78,15 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t length)
  * run is taken as three neighbouring lanes. Sizes of a lane in bytes: */
 #define LANE_LONG  2048
 #define LANE_SHORT 256
+#define LANE_LEAST 64
 /* x^(8 n - 33) modulo the polynomial, reflected, for n of one lane and two: times a lane's remainder
  * it moves this over the n bytes that follow it (the instruction itself brings the 33rd power). */
 #define MOVE_LONG_1  0xa51b6135u
 #define MOVE_LONG_2  0x82f89c77u
 #define MOVE_SHORT_1 0xb9e02b86u
 #define MOVE_SHORT_2 0xdd7e3b0cu
+#define MOVE_LEAST_1 0x9e4addf8u
+#define MOVE_LEAST_2 0x0d3b6092u
 
 static inline uint64_t word_at(const unsigned char *at)
 {
@@ -134,9 +137,18 @@ TARGET_CRC static uint32_t crc32c_x86(uint32_t crc, const void *data, size_t len
         state = three_lanes(state, at, LANE_LONG, MOVE_LONG_1, MOVE_LONG_2);
     for (; length >= 3 * LANE_SHORT; at += 3 * LANE_SHORT, length -= 3 * LANE_SHORT)
         state = three_lanes(state, at, LANE_SHORT, MOVE_SHORT_1, MOVE_SHORT_2);
+    for (; length >= 3 * LANE_LEAST; at += 3 * LANE_LEAST, length -= 3 * LANE_LEAST)
+        state = three_lanes(state, at, LANE_LEAST, MOVE_LEAST_1, MOVE_LEAST_2);
     for (; length >= 8; at += 8, length -= 8)
         state = _mm_crc32_u64(state, word_at(at));
     uint32_t tail = (uint32_t)state;
+    if (length >= 4) {
+        uint32_t half;
+        memcpy(&half, at, sizeof half);
+        tail = _mm_crc32_u32(tail, half);
+        at += sizeof half;
+        length -= sizeof half;
+    }
     for (; length; at++, length--)
         tail = _mm_crc32_u8(tail, *at);
     return ~tail;

@@ -2,11 +2,11 @@
  * snapshot_index.c. */
 #include <assert.h>
 
-#include "rate/snapshot_index.h"
+#include "rate/resolve_steps.h"
 
 /* ---- payers ---- */
 
-static const struct payer_slot *payer_find(const struct snapshot *snapshot, struct slice id)
+const struct payer_slot *resolve_payer(const struct snapshot *snapshot, struct slice id)
 {
     const struct snapshot_index *index = snapshot->index;
     uint32_t at = payer_slot_first(index, index_hash(id));
@@ -26,17 +26,15 @@ static const struct payer_slot *payer_find(const struct snapshot *snapshot, stru
 uint32_t snapshot_payer(const struct snapshot *snapshot, struct slice id)
 {
     assert(snapshot->index);
-    const struct payer_slot *slot = payer_find(snapshot, id);
+    const struct payer_slot *slot = resolve_payer(snapshot, id);
     assert(!slot || slot->account < snapshot->account_count);
     return slot ? slot->account : INDEX_NONE;
 }
 
 /* ---- versions ---- */
 
-/* The version in force, or NULL; either way the stretch ends where that changes. */
-static const struct version_index *version_in_force(const struct snapshot *snapshot,
-                                                    uint32_t family, struct instant at,
-                                                    struct month_stretch *stretch)
+const struct version_index *resolve_version(const struct snapshot *snapshot, uint32_t family,
+                                            struct instant at, struct month_stretch *stretch)
 {
     const struct card_family *f = &snapshot->families[family];
     const struct version_index *versions = snapshot->index->versions + f->version_first;
@@ -93,21 +91,10 @@ static struct charge_range charges_of_meter(const struct snapshot *snapshot,
     const struct version *version = &snapshot->versions[index - snapshot->index->versions];
     uint32_t first = charges_bound(snapshot, version, series->meter_name, false);
     uint32_t end = charges_bound(snapshot, version, series->meter_name, true);
-    return (struct charge_range){first, end - first};
+    return (struct charge_range){.first = first, .count = end - first};
 }
 
 /* ---- rows ---- */
-
-#define HASHES_KEPT 64
-
-/* A series while it is looked up: several charges ask for the same attributes. */
-struct question {
-    const struct series_view *series;
-    const uint8_t *positions;
-    uint64_t hash_mask;
-    uint64_t hashed;              /* bit i: hashes[i] is known */
-    uint64_t hashes[HASHES_KEPT]; /* of the attributes' values */
-};
 
 /* Position + 1 of an attribute, or 0. */
 static inline uint32_t position_of(const struct question *question, const struct attribute_ref *ref)
@@ -180,8 +167,7 @@ static uint32_t group_row(const struct row_group *group, const char *keys,
     }
 }
 
-/* The row with the most terms that match, of several the first in the document; or INDEX_NONE. */
-static uint32_t set_row(const struct row_set *set, struct question *question)
+uint32_t resolve_row(const struct row_set *set, struct question *question)
 {
     uint32_t best = INDEX_NONE;
     uint32_t best_terms = 0;
@@ -200,10 +186,8 @@ static uint32_t set_row(const struct row_set *set, struct question *question)
 
 /* ---- plans ---- */
 
-/* The plan of a row for accounts of a class: in their currency, else the catalogue's, else the
- * card's. */
-static uint32_t plan_of(const struct snapshot *snapshot, const struct charge_row *row,
-                        const struct payer_class *class)
+uint32_t resolve_plan(const struct snapshot *snapshot, const struct charge_row *row,
+                      const struct payer_class *class)
 {
     assert(row->plan_count >= 1 && row->plan_first + row->plan_count <= snapshot->plan_count);
     const struct currency wanted[] = {class->currency, class->catalogue_currency};
@@ -214,9 +198,8 @@ static uint32_t plan_of(const struct snapshot *snapshot, const struct charge_row
     return row->plan_first;
 }
 
-/* The `times` value: false when the series does not bear it as an integer >= 0. */
-static bool multiplier_of(const struct charge_index *charge, const struct question *question,
-                          int128 *ret)
+bool resolve_multiplier(const struct charge_index *charge, const struct question *question,
+                        int128 *ret)
 {
     *ret = 1;
     if (!charge->has_times)
@@ -256,16 +239,16 @@ static enum status resolve_charges(const struct snapshot *snapshot,
     for (uint32_t i = 0; i < range.count; i++) {
         const struct charge_index *charge = &version->charges[range.first + i];
         int128 multiplier;
-        uint32_t row = set_row(charge->set, question);
+        uint32_t row = resolve_row(charge->set, question);
         if (row == INDEX_NONE)
             continue;
-        if (!multiplier_of(charge, question, &multiplier)) {
+        if (!resolve_multiplier(charge, question, &multiplier)) {
             reason = UNPRICED_NO_ATTRIBUTE;
             continue;
         }
         if (found->count == RESOLVE_PLANS_MAX)
             return STATUS_RANGE;
-        found->plans[found->count] = plan_of(snapshot, &charge->rows[row], class);
+        found->plans[found->count] = resolve_plan(snapshot, &charge->rows[row], class);
         found->multipliers[found->count++] = multiplier;
     }
     *ret_reason = found->count > 0 ? PRICED : reason;
@@ -280,6 +263,19 @@ static void positions_fill(const struct series_view *series, uint8_t positions[A
         positions[attribute_code(series->attributes[i].name)] = (uint8_t)(i + 1);
 }
 
+void question_init(struct question *question, const struct snapshot *snapshot,
+                   const struct series_view *series, uint8_t positions[ATTRIBUTE_CODES])
+{
+    question->series = series;
+    question->positions = series->positions;
+    question->hash_mask = snapshot->index->hash_mask;
+    question->hashed = 0;
+    if (!question->positions) {
+        positions_fill(series, positions);
+        question->positions = positions;
+    }
+}
+
 static enum status resolve_priced(const struct snapshot *snapshot, const struct series_view *series,
                                   const struct payer_class *class,
                                   const struct version_index *version, struct resolution *ret)
@@ -287,15 +283,8 @@ static enum status resolve_priced(const struct snapshot *snapshot, const struct 
     uint8_t positions[ATTRIBUTE_CODES];
     struct question question;
     struct found found;
-    question.series = series;
-    question.positions = series->positions;
-    question.hash_mask = snapshot->index->hash_mask;
-    question.hashed = 0;
+    question_init(&question, snapshot, series, positions);
     found.count = 0;
-    if (!question.positions) {
-        positions_fill(series, positions);
-        question.positions = positions;
-    }
     enum unpriced_reason reason;
     enum status status = resolve_charges(snapshot, version, class, &question, &found, &reason);
     if (status != STATUS_OK)
@@ -321,12 +310,12 @@ enum status snapshot_resolve(const struct snapshot *snapshot, const struct serie
 {
     assert(snapshot && snapshot->index && series && ret);
     const struct snapshot_index *index = snapshot->index;
-    const struct payer_slot *payer = payer_find(snapshot, series->payer_id);
+    const struct payer_slot *payer = resolve_payer(snapshot, series->payer_id);
     const struct payer_class *class = payer ? &index->classes[payer->class] : NULL;
     struct month_stretch stretch = month_at(class ? class->months : index->utc, at);
     const struct version_index *version = NULL;
     if (class && class->family != INDEX_NONE)
-        version = version_in_force(snapshot, class->family, at, &stretch);
+        version = resolve_version(snapshot, class->family, at, &stretch);
     if (version) {
         enum status status = resolve_priced(snapshot, series, class, version, ret);
         if (status != STATUS_OK)

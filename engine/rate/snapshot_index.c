@@ -124,16 +124,20 @@ static void index_payers(struct indexer *indexer)
         aligned_alloc_in(indexer->arena, (size_t)index->payer_slots * sizeof *slots);
     for (uint32_t i = 0; i < index->payer_slots; i++)
         slots[i].account = INDEX_NONE;
+    uint32_t *account_classes = arena_alloc(indexer->arena, ((size_t)snapshot->account_count + 1) *
+                                                                sizeof *account_classes);
     for (uint32_t i = 0; i < count; i++) {
-        assert(snapshot->payers[i].account < snapshot->account_count);
-        payer_put(indexer, slots, i,
-                  class_of(indexer, &map, &snapshot->accounts[snapshot->payers[i].account]));
+        uint32_t account = snapshot->payers[i].account;
+        assert(account < snapshot->account_count);
+        account_classes[account] = class_of(indexer, &map, &snapshot->accounts[account]);
+        payer_put(indexer, slots, i, account_classes[account]);
     }
     struct payer_class *classes = arena_alloc(indexer->arena, (map.count + 1) * sizeof *classes);
     if (map.count)
         memcpy(classes, map.classes, map.count * sizeof *classes);
     index->payers = slots;
     index->classes = classes;
+    index->account_classes = account_classes;
 }
 
 /* ---- rows ---- */
@@ -332,6 +336,16 @@ static const struct row_set *set_of(struct indexer *indexer, struct set_map *map
     return map->sets[number];
 }
 
+/* The attributes that the charge's rows ask for, as charge_range has them. */
+static uint32_t looked_at(const struct row_set *set)
+{
+    uint32_t codes = 0;
+    for (uint32_t i = 0; i < set->group_count; i++)
+        for (uint32_t j = 0; j < set->groups[i].term_count; j++)
+            codes |= 1u << set->groups[i].terms[j].code;
+    return codes;
+}
+
 static void version_fill(struct indexer *indexer, struct set_map *map,
                          const struct version *version, struct version_index *ret)
 {
@@ -355,6 +369,9 @@ static void version_fill(struct indexer *indexer, struct set_map *map,
         struct charge_range *range = &ret->by_type[meter->usage_type];
         if (range->count++ == 0)
             range->first = i;
+        range->looks_at |= looked_at(charges[i].set);
+        if (__builtin_popcount(range->looks_at) > RESOLVER_VALUES)
+            range->looks_at |= 1;
         assert(range->first + range->count == i + 1); /* sorted by meter */
     }
 }
@@ -373,6 +390,78 @@ static void index_versions(struct indexer *indexer)
     indexer->index->versions = versions;
 }
 
+/* ---- what a later version has in place of a plan ---- */
+
+static bool same_row(const struct snapshot *snapshot, const struct charge_row *a,
+                     const struct charge_row *b)
+{
+    if (a->where_count != b->where_count || a->plan_count != b->plan_count)
+        return false;
+    for (uint32_t i = 0; i < a->where_count && a->where != b->where; i++)
+        if (!slice_equal(a->where[i].name, b->where[i].name) ||
+            !slice_equal(a->where[i].value, b->where[i].value))
+            return false;
+    for (uint32_t i = 0; i < a->plan_count; i++)
+        if (!currency_equal(snapshot->plans[a->plan_first + i].currency,
+                            snapshot->plans[b->plan_first + i].currency))
+            return false;
+    return true;
+}
+
+/* Whether both count the same series, each with the same multiplier, and in buckets alike. */
+static bool same_series(const struct snapshot *snapshot, const struct charge *a,
+                        const struct charge *b)
+{
+    if (a->row_count != b->row_count || a->scope != b->scope ||
+        a->times.present != b->times.present ||
+        (a->times.present && !slice_equal(a->times_name, b->times_name)))
+        return false;
+    for (uint32_t i = 0; i < a->row_count; i++)
+        if (!same_row(snapshot, &a->rows[i], &b->rows[i]))
+            return false;
+    return true;
+}
+
+/* The charges of one meter in a version and in the next. */
+static void meter_later(const struct snapshot *snapshot, const uint32_t *before,
+                        const uint32_t *after, uint32_t count, uint32_t *later)
+{
+    const struct charge *charges = snapshot->charges;
+    for (uint32_t i = 0; i < count; i++)
+        if (!same_series(snapshot, &charges[before[i]], &charges[after[i]]))
+            return;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t r = 0; r < charges[before[i]].row_count; r++) {
+            const struct charge_row *from = &charges[before[i]].rows[r];
+            const struct charge_row *to = &charges[after[i]].rows[r];
+            for (uint32_t p = 0; p < from->plan_count; p++)
+                later[from->plan_first + p] = to->plan_first + p;
+        }
+}
+
+static void index_later(struct indexer *indexer)
+{
+    const struct snapshot *snapshot = indexer->snapshot;
+    uint32_t *later =
+        arena_alloc(indexer->arena, ((size_t)snapshot->plan_count + 1) * sizeof *later);
+    for (uint32_t i = 0; i < snapshot->plan_count; i++)
+        later[i] = INDEX_NONE;
+    for (uint32_t f = 0; f < snapshot->family_count; f++) {
+        const struct card_family *family = &snapshot->families[f];
+        for (uint32_t v = 1; v < family->version_count; v++)
+            for (uint32_t type = 0; type < USAGE_TYPES; type++) {
+                uint32_t after = family->version_first + v, before = after - 1;
+                const struct version_index *versions = indexer->index->versions;
+                struct charge_range old = versions[before].by_type[type];
+                struct charge_range new = versions[after].by_type[type];
+                if (old.count == new.count)
+                    meter_later(snapshot, snapshot->versions[before].charges + old.first,
+                                snapshot->versions[after].charges + new.first, new.count, later);
+            }
+    }
+    indexer->index->later = later;
+}
+
 void snapshot_index_build_colliding(struct snapshot *snapshot, uint64_t hash_mask)
 {
     assert(snapshot && !snapshot->index);
@@ -382,6 +471,7 @@ void snapshot_index_build_colliding(struct snapshot *snapshot, uint64_t hash_mas
     indexer.index->hash_mask = hash_mask;
     index_payers(&indexer);
     index_versions(&indexer);
+    index_later(&indexer);
     arena_fini(&indexer.scratch);
     snapshot->index = indexer.index;
 }

@@ -2,8 +2,8 @@
  *
  * A look-up costs memory latency, not comparisons, so each table is laid out for one cache line
  * where that can be: a payer's slot holds its id, a row's key the values of its `where`. Nothing
- * here decides anything by a hash: what was found is compared byte by byte. Only snapshot_index.c
- * and resolve.c look inside. */
+ * here decides anything by a hash: what was found is compared byte by byte. Only snapshot_index.c,
+ * resolve.c and resolver.c look inside. */
 #ifndef RATEL_RATE_SNAPSHOT_INDEX_H
 #define RATEL_RATE_SNAPSHOT_INDEX_H
 
@@ -11,6 +11,7 @@
 
 #include "rate/attribute.h"
 #include "rate/months.h"
+#include "rate/resolver.h"
 #include "rate/snapshot.h"
 
 /* --- payers --- */
@@ -80,9 +81,12 @@ struct charge_index {
 
 #define USAGE_TYPES 32
 
+/* The charges of a meter. `looks_at`: bit c for each attribute code c that a `where` of theirs
+ * names; bit 0 when there are more than RESOLVER_VALUES of them, or names without a code. */
 struct charge_range {
     uint32_t first;
     uint32_t count;
+    uint32_t looks_at;
 };
 
 struct version_index {
@@ -96,9 +100,12 @@ struct snapshot_index {
     const struct payer_slot *payers;
     uint32_t payer_slots; /* more than payers, so that a search ends */
     const struct payer_class *classes;
+    const uint32_t *account_classes; /* by account */
     const struct month_table *utc;
     const struct version_index *versions;
-    uint64_t hash_mask; /* all ones, but in tests: of rows */
+    const uint32_t *later; /* by plan: what takes its place in the family's next version;
+                              INDEX_NONE: it depends on the series */
+    uint64_t hash_mask;    /* all ones, but in tests: of rows */
 };
 
 /* For tests: only these bits of rows' hashes count, so that rows of different conditions meet in

@@ -32,8 +32,9 @@ struct cursor {
     uint64_t window_offset;
     size_t window_bytes;
     enum ahead_state ahead;
-    bool holds_block; /* the window is in it */
-    bool sparse;      /* only headers are looked at */
+    uint32_t held;         /* blocks that are not given back: the window is in them */
+    const char *held_last; /* where the last of them begins */
+    bool sparse;           /* only headers are looked at */
 };
 
 enum cursor_state { CURSOR_FRAME, CURSOR_END, CURSOR_BAD };
@@ -81,60 +82,86 @@ static void end_ahead(struct cursor *cursor)
     if (cursor->ahead == AHEAD_RUNS)
         read_ahead_end(cursor->frames->read_ahead);
     cursor->ahead = AHEAD_OVER;
-    cursor->holds_block = false;
+    cursor->held = 0;
 }
 
 static enum status next_block(struct cursor *cursor, struct read_block **ret, struct error *error)
 {
     *ret = read_ahead_next(cursor->frames->read_ahead);
+    cursor->held += *ret != NULL;
     if (*ret && (*ret)->code)
         return file_error(error, (*ret)->code, cursor->path, "cannot read the segment");
     return STATUS_OK;
 }
 
-/* The window moves on to `offset`, which lies in it or where it ends, and has `bytes` if the file has them. What it keeps goes before the
- * next block; what is too long for that is gathered in the log's buffer. */
-static enum status advance_ahead(struct cursor *cursor, uint64_t offset, size_t bytes,
-                                 struct error *error)
+static void return_blocks(struct cursor *cursor, uint32_t left)
+{
+    for (; cursor->held > left; cursor->held--)
+        read_ahead_return(cursor->frames->read_ahead);
+}
+
+/* The window is gathered in the log's buffer: `kept` bytes at `rest`, then the block, if there is one
+ * already, and more until it has `bytes`. */
+static enum status gather_ahead(struct cursor *cursor, const char *rest, size_t kept, size_t bytes,
+                                struct read_block *block, struct error *error)
 {
     struct frames *frames = cursor->frames;
-    struct read_block *block;
-    const size_t kept = cursor->window_bytes - (size_t)(offset - cursor->window_offset);
-    const char *rest = kept ? cursor->window + (offset - cursor->window_offset) : NULL;
-    if (kept <= READ_AHEAD_BLOCK_BYTES && bytes <= kept + READ_AHEAD_BLOCK_BYTES) {
-        enum status status = next_block(cursor, &block, error);
-        if (status != STATUS_OK || !block)
-            return status;
-        if (kept)
-            memcpy(block->data - kept, rest, kept);
-        if (cursor->holds_block)
-            read_ahead_return(frames->read_ahead);
-        cursor->holds_block = true;
-        cursor->window = block->data - kept;
-        cursor->window_offset = offset;
-        cursor->window_bytes = kept + block->bytes;
-        return STATUS_OK;
-    }
-    const size_t rest_offset = kept && !cursor->holds_block ? (size_t)(rest - frames->buffer) : 0;
-    enum status status = reserve(frames, bytes + READ_AHEAD_BLOCK_BYTES, error);
+    const bool in_block = cursor->held > (block != NULL);
+    const size_t rest_offset = kept && !in_block ? (size_t)(rest - frames->buffer) : 0;
+    const size_t most = bytes > kept ? bytes : kept;
+    enum status status = reserve(frames, most + READ_AHEAD_BLOCK_BYTES, error);
     if (status != STATUS_OK)
         return status;
     if (kept)
-        memmove(frames->buffer, cursor->holds_block ? rest : frames->buffer + rest_offset, kept);
-    if (cursor->holds_block)
-        read_ahead_return(frames->read_ahead);
-    cursor->holds_block = false;
+        memmove(frames->buffer, in_block ? rest : frames->buffer + rest_offset, kept);
+    return_blocks(cursor, block != NULL);
     cursor->window = frames->buffer;
-    cursor->window_offset = offset;
     cursor->window_bytes = kept;
-    while (cursor->window_bytes < bytes) {
+    for (;;) {
+        if (block) {
+            memcpy(frames->buffer + cursor->window_bytes, block->data, block->bytes);
+            cursor->window_bytes += block->bytes;
+            return_blocks(cursor, 0);
+        }
+        if (cursor->window_bytes >= bytes)
+            return STATUS_OK;
         status = next_block(cursor, &block, error);
         if (status != STATUS_OK || !block)
             return status;
-        memcpy(frames->buffer + cursor->window_bytes, block->data, block->bytes);
-        cursor->window_bytes += block->bytes;
-        read_ahead_return(frames->read_ahead);
     }
+}
+
+/* The window moves on to `offset`, which lies in it or where it ends, and has `bytes` if the file has
+ * them. It goes on into the next block where that stands behind it in memory; what it keeps goes
+ * before the first block. What is too long for that is gathered. */
+static enum status advance_ahead(struct cursor *cursor, uint64_t offset, size_t bytes,
+                                 struct error *error)
+{
+    const size_t kept = cursor->window_bytes - (size_t)(offset - cursor->window_offset);
+    const char *rest = kept ? cursor->window + (offset - cursor->window_offset) : NULL;
+    if (!kept)
+        return_blocks(cursor, 0);
+    else if (cursor->held && rest >= cursor->held_last)
+        return_blocks(cursor, 1);
+    cursor->window = rest;
+    cursor->window_offset = offset;
+    cursor->window_bytes = kept;
+    if (cursor->held > 1 || bytes > kept + READ_AHEAD_BLOCK_BYTES)
+        return gather_ahead(cursor, rest, kept, bytes, NULL, error);
+    struct read_block *block;
+    enum status status = next_block(cursor, &block, error);
+    if (status != STATUS_OK || !block)
+        return status;
+    if (kept && rest + kept != block->data) {
+        if (kept > READ_AHEAD_BLOCK_BYTES ||
+            !read_ahead_is_first(cursor->frames->read_ahead, block))
+            return gather_ahead(cursor, rest, kept, bytes, block, error);
+        memcpy(block->data - kept, rest, kept);
+        return_blocks(cursor, 1);
+    }
+    cursor->held_last = block->data;
+    cursor->window = block->data - kept;
+    cursor->window_bytes = kept + block->bytes;
     return STATUS_OK;
 }
 

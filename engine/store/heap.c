@@ -17,12 +17,14 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/vast.h"
 #include "store/file.h"
 #include "store/sigbus.h"
 
-#define HEADER_BYTES  64
-#define STRING_HEADER 8
-#define PATH_BYTES    4096
+#define HEADER_BYTES        64
+#define STRING_HEADER       8
+#define PATH_BYTES          4096
+#define PRIVATE_BYTES_LEAST ((uint64_t)1 << 30) /* where the system refuses more addresses */
 
 static const char magic[8] = "RATELHEP";
 static const char advice[] =
@@ -34,6 +36,7 @@ struct heap {
     char *tail;
     size_t tail_bytes;
     size_t tail_capacity;
+    struct vast private_tail; /* HEAP_PRIVATE: it holds all that is appended */
     uint64_t tail_offset;
     uint64_t synced; /* length that is durable */
     enum heap_mode mode;
@@ -156,6 +159,18 @@ static enum status open_file(struct heap *heap, uint64_t trusted, struct error *
     return STATUS_OK;
 }
 
+static enum status make_tail(struct heap *heap, struct error *error)
+{
+    if (heap->mode == HEAP_WRITE) {
+        heap->tail_capacity = HEAP_TAIL_BYTES;
+        heap->tail = malloc(heap->tail_capacity);
+    } else if (vast_init(&heap->private_tail, 1, HEAP_BYTES_MAX, PRIVATE_BYTES_LEAST, true) ==
+               STATUS_OK) {
+        heap->tail = heap->private_tail.base;
+    }
+    return heap->tail ? STATUS_OK : error_set(error, STATUS_NO_MEMORY, "out of memory");
+}
+
 /* One mapping that is larger than the file will ever be: strings never move, and pages appear as
  * the file grows. */
 static enum status map_file(struct heap *heap, struct error *error)
@@ -182,14 +197,10 @@ enum status heap_open(const char *path, uint64_t length_trusted, enum heap_mode 
     memcpy(heap->path, path, strlen(path) + 1);
     heap->mode = mode;
     heap->fd = -1;
-    heap->tail_capacity = HEAP_TAIL_BYTES;
-    heap->tail = malloc(heap->tail_capacity);
-    enum status status = STATUS_OK;
-    if (!heap->tail)
-        status = error_set(error, STATUS_NO_MEMORY, "out of memory");
-    else if (length_trusted)
+    enum status status = make_tail(heap, error);
+    if (status == STATUS_OK && length_trusted)
         status = open_file(heap, length_trusted, error);
-    else if (mode == HEAP_WRITE)
+    else if (status == STATUS_OK && mode == HEAP_WRITE)
         status = make_file(heap, error);
     heap->tail_offset = length_trusted ? length_trusted : HEADER_BYTES;
     if (status == STATUS_OK && heap->fd >= 0)
@@ -216,7 +227,9 @@ void heap_close(struct heap *heap)
     }
     if (heap->fd >= 0)
         close(heap->fd);
-    free(heap->tail);
+    if (heap->mode == HEAP_WRITE)
+        free(heap->tail);
+    vast_fini(&heap->private_tail);
     free(heap);
 }
 
@@ -266,11 +279,15 @@ static enum status flush(struct heap *heap, struct error *error)
 __attribute__((noinline, cold)) static enum status make_room(struct heap *heap, size_t bytes,
                                                              struct error *error)
 {
-    if (heap->mode == HEAP_WRITE) {
-        enum status status = flush(heap, error);
-        if (status != STATUS_OK)
-            return status;
+    if (heap->mode == HEAP_PRIVATE) {
+        if (vast_reserve(&heap->private_tail, heap->tail_bytes + bytes) != STATUS_OK)
+            return error_set(error, STATUS_NO_MEMORY, "out of memory");
+        heap->tail_capacity = heap->private_tail.usable;
+        return STATUS_OK;
     }
+    enum status status = flush(heap, error);
+    if (status != STATUS_OK)
+        return status;
     size_t capacity = heap->tail_capacity;
     while (capacity - heap->tail_bytes < bytes)
         capacity *= 2;

@@ -13,6 +13,7 @@
 
 #define PAGE_BYTES  4096
 #define BLOCK_PAGES (READ_AHEAD_BLOCK_BYTES / PAGE_BYTES)
+#define ALL_BYTES   ((READ_AHEAD_BLOCKS + 1) * READ_AHEAD_BLOCK_BYTES)
 
 struct read_ahead {
     char *memory;
@@ -37,19 +38,19 @@ struct read_ahead {
 enum status read_ahead_new(struct read_ahead **ret, struct error *error)
 {
     struct read_ahead *ahead = calloc(1, sizeof(*ahead));
-    const size_t bytes = READ_AHEAD_BLOCKS * 2 * READ_AHEAD_BLOCK_BYTES;
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+    void *memory = mmap(NULL, ALL_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (!ahead || memory == MAP_FAILED) {
         if (memory != MAP_FAILED)
-            (void)munmap(memory, bytes);
+            (void)munmap(memory, ALL_BYTES);
         free(ahead);
         return error_set(error, STATUS_NO_MEMORY, "out of memory");
     }
-    (void)madvise(memory, bytes, MADV_HUGEPAGE); /* the first touch is much of what a walk costs */
+    (void)madvise(memory, ALL_BYTES,
+                  MADV_HUGEPAGE); /* the first touch is much of what a walk costs */
     ahead->memory = memory;
     for (size_t i = 0; i < READ_AHEAD_BLOCKS; i++)
-        ahead->blocks[i].data = ahead->memory + (2 * i + 1) * READ_AHEAD_BLOCK_BYTES;
+        ahead->blocks[i].data = ahead->memory + (i + 1) * READ_AHEAD_BLOCK_BYTES;
     pthread_mutex_init(&ahead->mutex, NULL);
     pthread_cond_init(&ahead->changed, NULL);
     *ret = ahead;
@@ -63,7 +64,7 @@ void read_ahead_free(struct read_ahead *ahead)
     read_ahead_end(ahead);
     pthread_cond_destroy(&ahead->changed);
     pthread_mutex_destroy(&ahead->mutex);
-    (void)munmap(ahead->memory, READ_AHEAD_BLOCKS * 2 * READ_AHEAD_BLOCK_BYTES);
+    (void)munmap(ahead->memory, ALL_BYTES);
     free(ahead);
 }
 
@@ -196,6 +197,11 @@ void read_ahead_return(struct read_ahead *ahead)
     ahead->returned++;
     pthread_cond_broadcast(&ahead->changed);
     pthread_mutex_unlock(&ahead->mutex);
+}
+
+bool read_ahead_is_first(const struct read_ahead *ahead, const struct read_block *block)
+{
+    return block == &ahead->blocks[0];
 }
 
 void read_ahead_end(struct read_ahead *ahead)

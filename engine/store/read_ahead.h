@@ -8,12 +8,14 @@
 #include "base/status.h"
 
 #define READ_AHEAD_BLOCK_BYTES ((size_t)4 << 20)
-#define READ_AHEAD_BLOCKS      3
+#define READ_AHEAD_BLOCKS      5
 
 struct read_ahead;
 
+/* They stand one behind the other in memory, and again from the front: what spans two of them needs
+ * no copy, but where they begin anew. READ_AHEAD_BLOCK_BYTES before the first may be written to. */
 struct read_block {
-    char *data;   /* page-aligned; READ_AHEAD_BLOCK_BYTES before it may be written to */
+    char *data;   /* page-aligned */
     size_t bytes; /* fewer than a block only where the file ends */
     int code;     /* an errno: it could not be read */
 };
@@ -30,6 +32,8 @@ bool read_ahead_begin(struct read_ahead *ahead, const char *path, int fd, uint64
 struct read_block *read_ahead_next(struct read_ahead *ahead);
 /* The oldest block that read_ahead_next gave may be used again. */
 void read_ahead_return(struct read_ahead *ahead);
+/* Whether it is the first in memory. */
+bool read_ahead_is_first(const struct read_ahead *ahead, const struct read_block *block);
 /* Blocks stay readable until the next pass begins. */
 void read_ahead_end(struct read_ahead *ahead);
 

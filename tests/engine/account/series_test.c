@@ -159,12 +159,18 @@ static void test_series__restore_gives_the_same_numbers(void **state)
         snprintf(resource, sizeof(resource), "resource-%d", i / 3);
         assert_int_equal(add(&written, 0, meters[i % 4], account, resource), i);
     }
+    for (uint32_t i = 0, count; i < MANY; i += count) { /* 1, 2 ... at once, and none */
+        struct slice packed[SERIES_RESTORE_MAX];
+        count = i % (SERIES_RESTORE_MAX + 1);
+        count = count ? count : 1;
+        count = count < MANY - i ? count : MANY - i;
+        for (uint32_t j = 0; j < count; j++)
+            assert_int_equal(series_packed(&written, i + j, &packed[j], NULL), STATUS_OK);
+        assert_int_equal(series_restore(&read, packed, count, NULL), STATUS_OK);
+        assert_int_equal(series_restore(&read, NULL, 0, NULL), STATUS_OK);
+        assert_int_equal(read.count, i + count);
+    }
     for (uint32_t i = 0; i < MANY; i++) {
-        uint32_t index;
-        struct slice packed;
-        assert_int_equal(series_packed(&written, i, &packed, NULL), STATUS_OK);
-        assert_int_equal(series_restore(&read, packed, &index, NULL), STATUS_OK);
-        assert_int_equal(index, i);
         assert_int_equal(read.tags[i], written.tags[i]);
         assert_true(read.lines[i].check == written.lines[i].check);
         assert_int_equal(meter_of(&read, i), meter_of(&written, i));
@@ -190,16 +196,17 @@ static void test_series__what_is_defined_twice_or_damaged_is_refused(void **stat
     (void)state;
     struct series_table table;
     struct packed packed;
-    uint32_t index;
     table_init(&table);
     pack_series(&packed, 1, "vm.running", "a", "r", "name");
-    assert_int_equal(series_restore(&table, packed.definition, &index, NULL), STATUS_OK);
-    assert_int_equal(series_restore(&table, packed.definition, &index, NULL), STATUS_CORRUPT);
+    const struct slice twice[] = {packed.definition, packed.definition};
+    assert_int_equal(series_restore(&table, twice, 2, NULL), STATUS_CORRUPT);
+    assert_int_equal(table.count, 1);
+    assert_int_equal(series_restore(&table, twice, 1, NULL), STATUS_CORRUPT);
     for (size_t length = 0; length < packed.definition.length; length++) {
         char *exact = malloc(length ? length : 1);
         memcpy(exact, packed.definition.data, length);
-        assert_int_equal(series_restore(&table, slice_of(exact, length), &index, NULL),
-                         STATUS_CORRUPT);
+        struct slice cut = slice_of(exact, length);
+        assert_int_equal(series_restore(&table, &cut, 1, NULL), STATUS_CORRUPT);
         free(exact);
     }
     assert_int_equal(table.count, 1);

@@ -1,4 +1,4 @@
-/* Resolving through the index against resolving row by row: random snapshots, laid out by hand so
+/* Resolving through the index, and through what neighbours had in common, against resolving row by row: random snapshots, laid out by hand so
  * that they also hold what documents are refused for (ties, gaps between versions, more charges
  * than count), and random series. */
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 
 #include "engine/rate/linear_resolve.h"
 #include "rate/attribute.h"
+#include "rate/resolver.h"
 #include "rate/snapshot_index.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -85,6 +86,19 @@ static void rows_make(struct snapshot *s, struct plan *plans, struct charge *cha
     charge->rows = rows;
 }
 
+/* Another version's charge with the same conditions and plans of its own. */
+static void rows_again(struct snapshot *s, struct plan *plans, struct charge *charge)
+{
+    struct charge_row *rows = NEW(&s->arena, struct charge_row, charge->row_count);
+    for (uint32_t i = 0; i < charge->row_count; i++) {
+        rows[i] = charge->rows[i];
+        rows[i].plan_first = s->plan_count;
+        for (uint32_t j = 0; j < rows[i].plan_count; j++)
+            plans[s->plan_count++] = plans[charge->rows[i].plan_first + j];
+    }
+    charge->rows = rows;
+}
+
 static int charge_compare(const void *a, const void *b)
 {
     return slice_compare(((const struct charge *)a)->meter_name,
@@ -101,6 +115,7 @@ static void charges_make(struct snapshot *s, struct plan *plans, struct charge *
         struct charge *charge = &charges[s->charge_count];
         if (first && below(3) == 0) { /* the same rows again, as where a card extends another */
             *charge = charges[below(first)];
+            rows_again(s, plans, charge);
         } else {
             charge->meter_name = slice_string(meters[below(10) ? 1 : below(COUNT_OF(meters))]);
             charge->times.present = below(3) == 0;
@@ -113,9 +128,53 @@ static void charges_make(struct snapshot *s, struct plan *plans, struct charge *
     version->charges = indexes;
 }
 
+/* The charges of the version before once more; of one of them perhaps something has changed. */
+static void charges_repeat(struct snapshot *s, struct plan *plans, struct charge *charges,
+                           const struct version *before, struct version *version)
+{
+    uint32_t *indexes = NEW(&s->arena, uint32_t, before->charge_count);
+    uint32_t changed = before->charge_count ? below(3 * before->charge_count) : 1;
+    version->charge_count = before->charge_count;
+    for (uint32_t i = 0; i < before->charge_count; i++) {
+        struct charge *charge = &charges[s->charge_count];
+        *charge = charges[before->charges[i]];
+        rows_again(s, plans, charge);
+        uint32_t what = i == changed ? below(3) : 3;
+        if (what == 0)
+            charge->times.present = !charge->times.present;
+        else if (what == 1)
+            charge->times_name = slice_string(names[below(COUNT_OF(names))]);
+        else if (what == 2 && charge->row_count)
+            charge->row_count--;
+        indexes[i] = s->charge_count++;
+    }
+    version->charges = indexes;
+}
+
+/* What the compiler says of plans. */
+static void plans_own(const struct snapshot *s, struct plan *plans, const struct charge *charges)
+{
+    for (uint32_t v = 0; v < s->version_count; v++)
+        for (uint32_t i = 0; i < s->versions[v].charge_count; i++) {
+            const struct charge *charge = &charges[s->versions[v].charges[i]];
+            for (uint32_t r = 0; r < charge->row_count; r++)
+                for (uint32_t p = 0; p < charge->rows[r].plan_count; p++) {
+                    struct plan *plan = &plans[charge->rows[r].plan_first + p];
+                    plan->version = v;
+                    plan->charge = s->versions[v].charges[i];
+                    plan->row = r;
+                }
+        }
+}
+
 static void versions_make(struct snapshot *s)
 {
-    enum { FAMILIES = 3, VERSIONS = 4, CHARGES = 30, PLANS = 600 };
+    enum {
+        FAMILIES = 3,
+        VERSIONS = 4,
+        CHARGES = 30,
+        PLANS = 600 /* 200 rows in three currencies */
+    };
     struct plan *plans = NEW(&s->arena, struct plan, FAMILIES * VERSIONS * CHARGES * PLANS);
     struct charge *charges = NEW(&s->arena, struct charge, FAMILIES * VERSIONS * CHARGES);
     struct version *versions = NEW(&s->arena, struct version, FAMILIES * VERSIONS);
@@ -129,12 +188,16 @@ static void versions_make(struct snapshot *s)
             from += below(4) ? 0 : 1 + below(9 * DAY); /* here and there nothing is in force */
             version->from.seconds = from;
             version->to.seconds = from += 1 + below(60 * DAY);
-            charges_make(s, plans, charges, version);
+            if (v && below(2))
+                charges_repeat(s, plans, charges, version - 1, version);
+            else
+                charges_make(s, plans, charges, version);
         }
     }
     s->plans = plans;
     s->charges = charges;
     s->versions = versions;
+    plans_own(s, plans, charges);
     s->families = families;
     s->family_count = FAMILIES;
 }
@@ -209,26 +272,57 @@ static void count_met(const struct snapshot *s, enum status status, const struct
         }
 }
 
-static void compare(const struct snapshot *s, const struct series_view *view, struct instant at)
+static void assert_same(const struct resolution *found, const struct resolution *expected)
 {
-    struct resolution expected, found;
+    assert_int_equal(found->account, expected->account);
+    assert_int_equal(found->period.index, expected->period.index);
+    assert_int_equal(found->from.seconds, expected->from.seconds);
+    assert_int_equal(found->to.seconds, expected->to.seconds);
+    assert_int_equal(found->reason, expected->reason);
+    assert_int_equal(found->plan_count, expected->plan_count);
+    for (uint32_t i = 0; i < found->plan_count; i++) {
+        assert_int_equal(found->plans[i], expected->plans[i]);
+        assert_true(found->multipliers[i] == expected->multipliers[i]);
+    }
+}
+
+static uint32_t followed, followed_to_another_version, not_followed;
+
+/* From what the series had to what it has at another instant, without the series. */
+static void compare_followed(const struct snapshot *s, struct resolver *resolver,
+                             const struct series_view *view, const struct resolution *had,
+                             struct instant at)
+{
+    struct resolution expected, found = *had; /* multipliers are what they were */
+    if (had->plan_count == 0 || linear_resolve(s, view, at, &expected) != STATUS_OK)
+        return;
+    if (!resolver_follow(resolver, had->account, had->plans, had->plan_count, at, &found)) {
+        not_followed++;
+        return;
+    }
+    followed++;
+    followed_to_another_version += found.plans[0] != had->plans[0];
+    assert_same(&found, &expected);
+}
+
+static struct instant instant_make(const struct snapshot *s);
+
+static void compare(const struct snapshot *s, struct resolver *resolver,
+                    const struct series_view *view, struct instant at)
+{
+    struct resolution expected, found, again;
     enum status status = linear_resolve(s, view, at, &expected);
     assert_int_equal(snapshot_resolve(s, view, at, &found), status);
+    assert_int_equal(resolver_resolve(resolver, view, at, &again), status);
     assert_int_equal(snapshot_payer(s, view->payer_id), linear_payer(s, view->payer_id));
     if (below(16) == 0) /* slow to tell */
         count_met(s, status, &expected);
     if (status != STATUS_OK)
         return;
-    assert_int_equal(found.account, expected.account);
-    assert_int_equal(found.period.index, expected.period.index);
-    assert_int_equal(found.from.seconds, expected.from.seconds);
-    assert_int_equal(found.to.seconds, expected.to.seconds);
-    assert_int_equal(found.reason, expected.reason);
-    assert_int_equal(found.plan_count, expected.plan_count);
-    for (uint32_t i = 0; i < found.plan_count; i++) {
-        assert_int_equal(found.plans[i], expected.plans[i]);
-        assert_true(found.multipliers[i] == expected.multipliers[i]);
-    }
+    assert_same(&found, &expected);
+    assert_same(&again, &expected);
+    compare_followed(s, resolver, view, &expected, instant_make(s));
+    compare_followed(s, resolver, view, &expected, (struct instant){expected.to.seconds});
 }
 
 /* Attributes that a row of a charge asks for, and some others. */
@@ -251,7 +345,8 @@ static uint32_t attributes_for(const struct charge *charge, struct where_term *r
     return count;
 }
 
-static void ask(const struct snapshot *s, struct arena *scratch)
+/* A series, at some instants, and neighbours that differ from it in little. */
+static void ask(const struct snapshot *s, struct resolver *resolver, struct arena *scratch)
 {
     struct where_term attributes[COUNT_OF(names)];
     uint8_t positions[ATTRIBUTE_CODES] = {0};
@@ -268,14 +363,23 @@ static void ask(const struct snapshot *s, struct arena *scratch)
         uint8_t code = attribute_code(attributes[i].name);
         positions[code] = code ? (uint8_t)(i + 1) : 0;
     }
-    view.positions = below(2) ? positions : NULL;
-    compare(s, &view, instant_make(s));
+    view.positions = below(4) ? positions : NULL;
+    for (uint32_t neighbours = below(4), i = 0; i <= neighbours; i++) {
+        compare(s, resolver, &view, instant_make(s));
+        if (view.attribute_count && below(2))
+            attributes[below(view.attribute_count)].value =
+                slice_string(values[below(COUNT_OF(values))]);
+        if (s->payer_count && below(4) == 0)
+            view.payer_id = s->payers[below(s->payer_count)].id;
+    }
 }
 
-static void test_resolve__index_finds_what_reading_row_by_row_finds(void **state)
+static void test_resolve__index_and_memory_find_what_reading_row_by_row_finds(void **state)
 {
     (void)state;
     int snapshots = getenv("RATEL_LONG") ? 20000 : 800;
+    struct resolver *resolver = malloc(sizeof(*resolver));
+    assert_non_null(resolver);
     memset(long_value, 'x', sizeof(long_value) - 1);
     assert_int_equal(zone_load(SLICE("Europe/Berlin"), &zones[1]), STATUS_OK);
     assert_int_equal(zone_load(SLICE("America/St_Johns"), &zones[2]), STATUS_OK);
@@ -290,8 +394,9 @@ static void test_resolve__index_finds_what_reading_row_by_row_finds(void **state
             snapshot_index_build(&s);
         else /* few hashes: what is found must be compared */
             snapshot_index_build_colliding(&s, below(2) ? (uint64_t)3 << 32 : 7);
+        resolver_init(resolver, &s);
         for (int j = 0; j < 250; j++)
-            ask(&s, &scratch);
+            ask(&s, resolver, &scratch);
         arena_fini(&scratch);
         arena_fini(&s.arena);
     }
@@ -302,12 +407,15 @@ static void test_resolve__index_finds_what_reading_row_by_row_finds(void **state
     for (size_t i = 0; i <= 3; i++)
         assert_true(by_terms[i] > 100);
     assert_true(refusals > 3);
+    assert_true(followed_to_another_version > 1000 && not_followed > 1000);
+    assert_true(followed > followed_to_another_version + 1000); /* within one version, too */
+    free(resolver);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resolve__index_finds_what_reading_row_by_row_finds),
+        cmocka_unit_test(test_resolve__index_and_memory_find_what_reading_row_by_row_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
