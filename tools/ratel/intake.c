@@ -18,7 +18,7 @@
 #define MAP_STEP_BYTES ((size_t)16 << 20)
 /* Of mapped msgpack: a lane goes over it to cut it, and then finds it in its own cache, with the
  * next one beside it. */
-#define MAP_MSGPACK_BYTES ((size_t)256 << 10)
+#define MAP_MSGPACK_BYTES ((size_t)512 << 10)
 /* Bytes behind it that the cutter may look at, so that it is not slow towards the end. */
 #define MAP_MSGPACK_MORE 4096
 #define AHEAD_BYTES_MAX  (PIPELINE_LANES_MAX * MAP_MSGPACK_BYTES)
