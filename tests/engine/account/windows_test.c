@@ -170,7 +170,7 @@ static void check_all(struct table *table, const struct model *model, uint32_t s
         assert_int_equal(ask(table, series, model->windows[i]), COVERAGE_DUPLICATE);
 }
 
-/* A page begins with the offset of the one before it + 1; around a string the heap has 8 bytes. */
+/* A page begins with the offset of the one before it + 1; in front of a string the heap has 8 bytes. */
 static uint64_t chain_bytes(struct table *table, uint32_t series)
 {
     uint32_t tail = table->series.lines[series].tail;
@@ -178,7 +178,7 @@ static uint64_t chain_bytes(struct table *table, uint32_t series)
     for (uint64_t page = tail ? table->series.tails[tail].page : 0; page;) {
         struct slice string;
         assert_int_equal(heap_read(table->heap, page - 1, &string, NULL), STATUS_OK);
-        bytes += 8 + (string.length + 7) / 8 * 8;
+        bytes += (8 + string.length + HEAP_STEP_BYTES - 1) / HEAP_STEP_BYTES * HEAP_STEP_BYTES;
         memcpy(&page, string.data, sizeof(page));
     }
     return bytes;
