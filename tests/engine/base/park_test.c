@@ -339,6 +339,106 @@ static void test_park_sleep__a_waker_comes_before_the_deadline(void **state)
     assert_int_equal(parker.wakes, 1);
 }
 
+/* ---- waiting for some changes
+ * -------------------------------------------------------------------------------------- */
+
+#define WAKERS 4
+
+/* Each waker has a bit. It counts up to what it is asked for, and says so each time. */
+struct counters {
+    struct parker waiter;
+    uint64_t asked[WAKERS], counted[WAKERS];
+    bool over;
+    uint32_t awaited;
+};
+
+struct counter {
+    struct counters *all;
+    uint32_t index;
+};
+
+static bool is_counted(void *context)
+{
+    struct counters *all = context;
+    return __atomic_load_n(&all->counted[all->awaited], __ATOMIC_ACQUIRE) ==
+           all->asked[all->awaited];
+}
+
+static void *count_up(void *argument)
+{
+    const struct counter *counter = argument;
+    struct counters *all = counter->all;
+    uint64_t *counted = &all->counted[counter->index];
+    while (!__atomic_load_n(&all->over, __ATOMIC_ACQUIRE)) {
+        if (*counted == __atomic_load_n(&all->asked[counter->index], __ATOMIC_ACQUIRE)) {
+            sched_yield();
+            continue;
+        }
+        __atomic_store_n(counted, *counted + 1, __ATOMIC_RELEASE);
+        park_wake_for(&all->waiter, 1u << counter->index);
+    }
+    return NULL;
+}
+
+static void test_park_until_for__is_woken_by_whom_it_waits_for(void **state)
+{
+    (void)state;
+    struct counters all = {0};
+    struct counter counters[WAKERS];
+    pthread_t threads[WAKERS];
+    struct seeded seeded = seeded_init();
+    park_init(&all.waiter, 0);
+    for (uint32_t i = 0; i < WAKERS; i++) {
+        counters[i] = (struct counter){&all, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, count_up, &counters[i]), 0);
+    }
+    for (uint64_t i = 0; i < rounds(20000); i++) {
+        for (uint32_t k = 0; k < WAKERS; k++) /* the others are noise */
+            __atomic_store_n(&all.asked[k], all.asked[k] + seeded_below(&seeded, 3),
+                             __ATOMIC_RELEASE);
+        all.awaited = (uint32_t)seeded_below(&seeded, WAKERS);
+        assert_true(park_until_for(&all.waiter, 1u << all.awaited, is_counted, &all, PARK_FOREVER));
+    }
+    __atomic_store_n(&all.over, true, __ATOMIC_RELEASE);
+    for (uint32_t i = 0; i < WAKERS; i++)
+        pthread_join(threads[i], NULL);
+}
+
+struct sleeper {
+    struct parker parker;
+    bool may_go;
+};
+
+static bool may_go(void *context)
+{
+    return __atomic_load_n(&((struct sleeper *)context)->may_go, __ATOMIC_ACQUIRE);
+}
+
+static void *sleep_for_four(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    (void)park_until_for(&sleeper->parker, 4, may_go, sleeper, PARK_FOREVER);
+    return NULL;
+}
+
+static void test_park_wake_for__lets_others_sleep(void **state)
+{
+    (void)state;
+    struct sleeper sleeper = {.may_go = false};
+    pthread_t thread;
+    park_init(&sleeper.parker, 0);
+    assert_false(park_wake_for(&sleeper.parker, 4)); /* it is awake */
+    assert_int_equal(pthread_create(&thread, NULL, sleep_for_four, &sleeper), 0);
+    while (__atomic_load_n(&sleeper.parker.state, __ATOMIC_ACQUIRE) == PARK_AWAKE)
+        sched_yield();
+    __atomic_store_n(&sleeper.may_go, true, __ATOMIC_RELEASE);
+    assert_false(park_wake_for(&sleeper.parker, 1 | 2 | 8));
+    assert_int_equal(sleeper.parker.wakes, 0);
+    assert_true(park_wake_for(&sleeper.parker, 1 | 4));
+    assert_int_equal(sleeper.parker.wakes, 1);
+    pthread_join(thread, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +450,8 @@ int main(void)
         cmocka_unit_test(test_park_sleep__a_wake_after_the_announcement_is_kept),
         cmocka_unit_test(test_park_wake__costs_no_call_while_nobody_sleeps),
         cmocka_unit_test(test_park_sleep__a_waker_comes_before_the_deadline),
+        cmocka_unit_test(test_park_until_for__is_woken_by_whom_it_waits_for),
+        cmocka_unit_test(test_park_wake_for__lets_others_sleep),
     };
     return cmocka_run_group_tests(tests, start_watchdog, stop_watchdog);
 }
