@@ -21,10 +21,13 @@
  * numbers are always put, be there less: the same steps for all are quicker than the right ones. */
 #define SEGMENT_BLOCKS_SAME  6
 #define SEGMENT_NUMBERS_SAME 1
-#define SEGMENTS_MAX         512
-#define FORK_CHILDREN        128
 #define FORK_BUCKETS         1024
 #define FORK_WINDOWS         3
+/* Fuzzing builds make them small, so that short inputs reach the code for what is full. */
+#ifndef SEGMENTS_MAX
+#define SEGMENTS_MAX  512
+#define FORK_CHILDREN 128
+#endif
 /* Bytes that the learnt way may read from a place where it starts to compare. */
 #define SEGMENT_REACH (SEGMENT_BYTES + 64)
 /* Fields of a flat record that mediation reads all lie below this; a multiple of eight. */

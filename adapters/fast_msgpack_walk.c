@@ -44,11 +44,12 @@ static void types_init(struct type_entry *types)
     }
 }
 
-/* An entry that no pair looks like: what it expects leads to another entry. */
+/* An entry that no pair looks like: what it expects leads to another entry. That holds for those
+ * who come by hash, so no entry has it for its next. */
 static void key_clear(struct msgpack_fast *fast, unsigned index)
 {
     struct key_entry *key = &fast->keys[index];
-    *key = (struct key_entry){.field = FIELD_COUNT, .next = fast->keys};
+    *key = (struct key_entry){.field = FIELD_COUNT};
     memset(key->care, 0xff, 4);
     while (find_key(fast->keys, fast->key_factor, key->expect) == &fast->keys[index % KEY_ENTRIES])
         key->expect[0]++;
@@ -70,7 +71,7 @@ static bool keys_try(struct msgpack_fast *fast)
         if (key->field != FIELD_COUNT)
             return false;
         *key = (struct key_entry){.field = (uint8_t)field, .value = (uint8_t)(1 + name.length)};
-        key->next = key;
+        key->next = fast->start.next = key;
         memcpy(key->expect, head, sizeof(head));
         memset(key->care, 0xff, 1 + name.length);
         /* To begin with a small number. */
@@ -89,7 +90,7 @@ void walk_init(struct msgpack_fast *fast)
     fast->key_factor = UINT32_C(0x9e3779b1);
     while (!keys_try(fast)) /* a few dozen times */
         fast->key_factor = fast->key_factor * 1664525 + 1013904223;
-    fast->start.next = fast->keys;
+    assert(fast->start.next);
 }
 
 /* ---- with care: one pair of any kind

@@ -442,9 +442,11 @@ static inline void check_text(struct slice input, const char *expected, size_t e
         size_t at = 0;
         while (at < length && at < expected_length && got[at] == expected[at])
             at++;
-        fprintf(stderr, "different from byte %zu on; alone:\n%.*s\ntogether:\n%.*s\ninput:", at,
-                (int)(expected_length < at + 200 ? expected_length : at + 200), expected,
-                (int)(length < at + 200 ? length : at + 200), got);
+        fprintf(stderr, "different from byte %zu on; alone:\n", at);
+        fwrite(expected, 1, expected_length < at + 200 ? expected_length : at + 200, stderr);
+        fprintf(stderr, "\ntogether:\n");
+        fwrite(got, 1, length < at + 200 ? length : at + 200, stderr);
+        fprintf(stderr, "\ninput:");
         for (size_t i = 0; i < input.length && i < 4000; i++)
             fprintf(stderr, " %02x", (unsigned char)input.data[i]);
         fprintf(stderr, "\n");

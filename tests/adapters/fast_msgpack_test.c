@@ -476,6 +476,10 @@ static void test_fast_msgpack__every_odd_record_is_the_references(void **state)
         SLICE("\x82" TYPE "\xa2\xc3\x28\x01" PLAIN),
         SLICE("\x82" TYPE "\x01\x02" PLAIN),
         SLICE("\x81\x01\x02" PLAIN),
+        /* What an empty entry for a key expects. */
+        SLICE("\x81\x00\x00\x00\x00\x00" PLAIN),
+        SLICE("\x81\x01\x00\x00\x00\x00" PLAIN),
+        SLICE("\x81\x02\x00\x00\x00\x00" PLAIN),
         SLICE("\x82" TYPE "\xa9startdate\xa5%3A%2" PLAIN),
         SLICE("\x83" TYPE "\xa9startdate\xa5%3A%2\xa4name\xa3"
               "a+b" PLAIN),
