@@ -2,8 +2,8 @@
  * were read, and nothing else.
  *
  * The fast decoders know the layouts that they have met and take the common case only. A record
- * that is not plain (an escape, a field twice, a nested known field, a number that is a float of
- * its form, an unknown member that would be an attribute of a plain event ...) is left to the
+ * that is not plain (a start date with an escape, a field twice, a nested known field, a number that
+ * is a float of its form, an unknown member that would be an attribute of a plain event ...) is left to the
  * reference decoder (record.h), which decides about it alone. So for every record with `present`
  * other than 0: the reference decoder would call it RECORD_DECODED, and every field's kind and
  * bytes are those that it would give. A field that is absent, null, or of no use to mediation has
@@ -28,7 +28,8 @@ struct flat_record {
 };
 
 /* Numbers that are not text in the input (msgpack's integers) are spelled in decimal into `digits`,
- * which is addressed as if it followed the window: offset = window length + position. */
+ * and so are texts that had escapes, without them. It is addressed as if it followed the window:
+ * offset = window length + position. */
 #define FLAT_RECORDS      64
 #define FLAT_DIGITS_BYTES 8192
 

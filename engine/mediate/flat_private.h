@@ -55,6 +55,7 @@ struct flat_input {
     const struct flat_record *record;
 };
 
+/* Texts stand in the window, too, but for those that had escapes. */
 static inline const char *data_of(const struct flat_input *in, enum field field)
 {
     uint32_t offset = in->record->fields[field].offset;
@@ -183,11 +184,11 @@ static inline bool read_window(struct flat_normaliser *normaliser, const struct 
     const struct flat_window *kept = &normaliser->window;
     const struct flat_value *start = &in->record->fields[FIELD_STARTDATE];
     const struct flat_value *end = &in->record->fields[FIELD_ENDDATE];
-    /* Dates that are kept are text, so these stand in the window as well. */
     bool same =
         form_of(start) == kept->start_form && form_of(end) == kept->end_form &&
-        !pairs_differ(date_differs(in->window + start->offset, kept->start_text, start->length) |
-                      date_differs(in->window + end->offset, kept->end_text, end->length));
+        !pairs_differ(
+            date_differs(data_of(in, FIELD_STARTDATE), kept->start_text, start->length) |
+            date_differs(data_of(in, FIELD_ENDDATE), kept->end_text, end->length));
     if (!same && !flat_keep_window(normaliser, in))
         return false;
     ret->start = kept->start;

@@ -89,12 +89,12 @@ static inline struct flat_shape *shape_of(struct flat_normaliser *normaliser,
 
 /* ---- identity ------------------------------------------------------------------------------- */
 
-/* A UUID, or NULL. It is text, so it stands in the window. */
+/* A UUID, or NULL. */
 static inline const char *uuid_at(const struct flat_input *in, unsigned field)
 {
     static const struct flat_value uuid = {.length = UUID_BYTES, .kind = VALUE_TEXT};
     const struct flat_value *value = &in->record->fields[field];
-    return form_of(value) == form_of(&uuid) ? in->window + value->offset : NULL;
+    return form_of(value) == form_of(&uuid) ? data_of(in, (enum field)field) : NULL;
 }
 
 /* The payer of most records is that of the one before. NULL: no UUID. */

@@ -59,6 +59,7 @@ static inline bool flat_from_records(struct flat_pair *pair, const struct record
 {
     struct flat_block *block = pair->block;
     size_t used = 0, digits = 0;
+    const uint64_t escaped = pair->rubbish; /* so many texts had escapes: a sixteenth of them */
     assert(count <= FLAT_RECORDS);
     block->count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -70,7 +71,9 @@ static inline bool flat_from_records(struct flat_pair *pair, const struct record
             unsigned field = i % FIELD_COUNT;
             struct flat_record *flat = &block->records[i / FIELD_COUNT];
             const struct field_value *value = &records[i / FIELD_COUNT].fields[field];
-            bool in_digits = value->kind == VALUE_NUMBER && field % 2 && value->length < 64;
+            bool moved =
+                value->kind == VALUE_NUMBER ? field % 2 != 0 : (escaped >> i % 48 & 15) == 0;
+            bool in_digits = moved && value->length < 64;
             if (value->kind == VALUE_ABSENT || in_digits != (pass == 1))
                 continue;
             if (value->length > UINT16_MAX || used + value->length + 4096 > FLAT_WINDOW_BYTES ||
