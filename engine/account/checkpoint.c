@@ -539,9 +539,9 @@ static enum status load_tables(struct loading *loading, struct store_txn *txn, s
     if (status == STATUS_OK && loading->same_prices)
         status = store_walk(txn, TABLE_BUCKET, start, load_bucket, loading, error);
     if (status == STATUS_OK)
-        status = ids_load(&loading->ledger->ids, loading->ledger->store, TABLE_ID,
-                          loading->id_count, txn, loading->ledger->options.mode != LEDGER_READ,
-                          error);
+        status =
+            ids_load(&loading->ledger->ids, loading->ledger->store, TABLE_ID, loading->id_count,
+                     txn, loading->ledger->options.mode != LEDGER_READ, error);
     if (status == STATUS_OK)
         status = store_walk(txn, TABLE_CONFLICT, start, load_conflict, loading, error);
     if (status == STATUS_OK)

@@ -54,8 +54,8 @@ struct ledger {
     struct ledger_options options;
     const struct snapshot *snapshot;
     struct resolver *resolver; /* of the snapshot */
-    uint64_t pricing_digest; /* of the snapshot that the buckets are counted under */
-    int64_t reprice_ns;      /* what the last pass over the journal for other prices took; 0: none */
+    uint64_t pricing_digest;   /* of the snapshot that the buckets are counted under */
+    int64_t reprice_ns; /* what the last pass over the journal for other prices took; 0: none */
     struct frames *journal;
     struct store *store; /* the checkpoint; NULL where a reader found none */
     struct heap *heap;   /* definitions and old windows */

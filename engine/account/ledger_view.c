@@ -115,8 +115,7 @@ bool ledger_is_priced(const struct ledger *ledger, const struct event *event)
 uint64_t ledger_bytes(const struct ledger *ledger)
 {
     return sizeof(*ledger) + series_bytes(&ledger->series) + buckets_bytes(&ledger->buckets) +
-           ids_bytes(&ledger->ids) +
-           ledger->conflict_set.capacity * sizeof(struct idset_slot) +
+           ids_bytes(&ledger->ids) + ledger->conflict_set.capacity * sizeof(struct idset_slot) +
            ledger->conflict_capacity * sizeof(struct conflict_entry) +
            ((uint64_t)ledger->series_digest_capacity + ledger->bucket_digest_capacity) *
                sizeof(uint64_t);

@@ -74,13 +74,13 @@ static void compare_suspense(const struct ledger *stored, const struct ledger *d
                              struct arena *arena, struct verify_report *report)
 {
     uint64_t strange = 0;
-    for (uint64_t i = 0; i < derived->ids.recent.capacity; i++) { /* all of them: from the journal */
+    for (uint64_t i = 0; i < derived->ids.recent.capacity;
+         i++) { /* all of them: from the journal */
         const struct idset_slot *slot = &derived->ids.recent.slots[i];
         enum idset_answer answer;
-        strange += !idset_is_free(slot) &&
-                   (ids_classify(&stored->ids, slot->id, slot->content, &answer, NULL) !=
-                        STATUS_OK ||
-                    answer != IDSET_DUPLICATE);
+        strange += !idset_is_free(slot) && (ids_classify(&stored->ids, slot->id, slot->content,
+                                                         &answer, NULL) != STATUS_OK ||
+                                            answer != IDSET_DUPLICATE);
     }
     compare_numbers(report, arena, "ids that are missing or stand for another event", strange, 0);
     for (uint32_t i = 0; i < stored->conflict_count && i < derived->conflict_count; i++) {

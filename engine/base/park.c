@@ -97,9 +97,9 @@ bool park_sleep(struct parker *parker, int64_t deadline)
     uint32_t announced;
     while ((announced = __atomic_load_n(&parker->state, __ATOMIC_ACQUIRE)) != PARK_AWAKE) {
         __atomic_store_n(&parker->sleeps, parker->sleeps + 1, __ATOMIC_RELAXED);
-        long result = syscall(SYS_futex, &parker->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                              announced, deadline == PARK_FOREVER ? NULL : &until, NULL,
-                              FUTEX_BITSET_MATCH_ANY);
+        long result =
+            syscall(SYS_futex, &parker->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, announced,
+                    deadline == PARK_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
         if (result == 0 || errno == EAGAIN || errno == EINTR)
             continue;
         assert(errno == ETIMEDOUT);

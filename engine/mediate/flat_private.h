@@ -186,9 +186,8 @@ static inline bool read_window(struct flat_normaliser *normaliser, const struct 
     const struct flat_value *end = &in->record->fields[FIELD_ENDDATE];
     bool same =
         form_of(start) == kept->start_form && form_of(end) == kept->end_form &&
-        !pairs_differ(
-            date_differs(data_of(in, FIELD_STARTDATE), kept->start_text, start->length) |
-            date_differs(data_of(in, FIELD_ENDDATE), kept->end_text, end->length));
+        !pairs_differ(date_differs(data_of(in, FIELD_STARTDATE), kept->start_text, start->length) |
+                      date_differs(data_of(in, FIELD_ENDDATE), kept->end_text, end->length));
     if (!same && !flat_keep_window(normaliser, in))
         return false;
     ret->start = kept->start;

@@ -396,8 +396,7 @@ static enum status next_window(struct lane *lane, struct window *window, bool *r
     window->number = atomic_load_explicit(&pipeline->numbered, memory_order_relaxed) + 1;
     window->filled = park_now();
     struct position *position = &pipeline->positions[window->number % POSITIONS];
-    *position =
-        (struct position){window->position, lane->index, window->file, window->filled};
+    *position = (struct position){window->position, lane->index, window->file, window->filled};
     /* In this order, so that the keeper never takes a window for done with that is not. */
     atomic_store_explicit(&lane->working, window->number, memory_order_seq_cst);
     atomic_store_explicit(&pipeline->numbered, window->number, memory_order_seq_cst);

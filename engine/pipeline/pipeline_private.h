@@ -19,8 +19,8 @@
 #define BLOCKS_PER_WAY   32 /* blocks between one lane and one shard; a power of two */
 #define TROUBLES_PER_WAY 4
 #define TROUBLE_BYTES                                                                              \
-    (256u << 10)        /* a block of records for quarantine is sent when it has so many */
-#define FRAME_BUFFERS 4 /* one is filled while others are on their way to disk */
+    (256u << 10)         /* a block of records for quarantine is sent when it has so many */
+#define FRAME_BUFFERS 4  /* one is filled while others are on their way to disk */
 #define FRAMES_KEPT   16 /* more than there are buffers; a power of two */
 #define LANE_WINDOWS  PIPELINE_LANE_WINDOWS
 #define POSITIONS     256 /* windows that can be on their way to being acknowledged; a power of two */
@@ -117,9 +117,9 @@ struct lane {
     uint32_t window_slot;
     bool has_turn;
     _Atomic uint64_t awaited_window; /* the lane sleeps until all shards are done with this one */
-    struct way *to_shard;   /* by shard */
-    struct block **filling; /* by shard; NULL: none yet */
-    struct block *blocks;   /* all of its blocks */
+    struct way *to_shard;            /* by shard */
+    struct block **filling;          /* by shard; NULL: none yet */
+    struct block *blocks;            /* all of its blocks */
     struct way to_keeper;
     struct trouble_block *trouble; /* being filled */
     struct trouble_block troubles[TROUBLES_PER_WAY];
@@ -139,12 +139,13 @@ struct shard {
     struct way to_keeper;
     struct trouble_block *trouble;
     struct trouble_block troubles[TROUBLES_PER_WAY];
-    struct ingest_counts counts; /* since the last commit */
+    struct ingest_counts counts;    /* since the last commit */
     struct ingest_counts committed; /* all before */
-    struct ingest_counts counts_at[POSITIONS]; /* of all windows up to one, by its number; there when `done` says so */
-    int64_t pending_since;       /* park_now of the oldest pending event's block; 0: none */
-    int64_t napped;              /* park_now when it began to wait for a block; 0: it has had one */
-    uint64_t checkpointed;       /* event count at the last checkpoint */
+    struct ingest_counts counts_at
+        [POSITIONS];       /* of all windows up to one, by its number; there when `done` says so */
+    int64_t pending_since; /* park_now of the oldest pending event's block; 0: none */
+    int64_t napped;        /* park_now when it began to wait for a block; 0: it has had one */
+    uint64_t checkpointed; /* event count at the last checkpoint */
     struct committer *committer;
     uint64_t submitted; /* sequence of the last frame */
     struct room room;
@@ -153,8 +154,8 @@ struct shard {
 
     /* written by the shard, read by lanes and keeper; on lines of their own */
     _Atomic uint64_t done __attribute__((aligned(64))); /* windows up to this one are taken in */
-    _Atomic uint64_t clean; /* up to this one nothing is in no frame, and all frames are on disk */
-    _Atomic uint64_t paused;                            /* generation of the pause it is in */
+    _Atomic uint64_t clean;  /* up to this one nothing is in no frame, and all frames are on disk */
+    _Atomic uint64_t paused; /* generation of the pause it is in */
     _Atomic bool finished;
     _Atomic bool touched;     /* budgets are to be looked at */
     _Atomic uint64_t adopted; /* generation of the prices that it counts under */

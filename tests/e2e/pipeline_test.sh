@@ -149,8 +149,8 @@ ratel load --data stream-data accounts.yaml card.yaml >/dev/null
 ratel init --data at-once-data --shards 3 >/dev/null
 ratel load --data at-once-data accounts.yaml card.yaml >/dev/null
 ratel ingest --data at-once-data stream.ndjson >/dev/null
-position() {
-    ratel ingest --data stream-data --stream s --durable-fd 3 - 3>told </dev/null >/dev/null
+position() { # [DATA]
+    ratel ingest --data "${1:-stream-data}" --stream s --durable-fd 3 - 3>told </dev/null >/dev/null
     head -n 1 told | cut -d ' ' -f 1
 }
 [ "$(position)" -eq 0 ] || failed "a stream that nobody knows begins at $(position)"
@@ -172,6 +172,30 @@ tail -c +$((at + 1)) stream.ndjson | ratel ingest --data stream-data --stream s 
 tell stream-data >stream.told
 tell at-once-data >at-once.told
 cmp -s stream.told at-once.told || failed "a stream in pieces is not what it is at once"
+
+# Cut in the middle of a page a stream goes on there; of CSV at the header row.
+for form in json xml csv msgpack; do
+    generate --full --form $form --page-size 40 --out stream.$form
+    data=stream-$form-data
+    ratel init --data "$data" --shards 3 >/dev/null
+    ratel load --data "$data" accounts.yaml card.yaml >/dev/null
+    rm -f durable pipe.stream
+    mkfifo pipe.stream
+    ratel ingest --data "$data" --stream s --durable-fd 3 - <pipe.stream 3>durable >/dev/null &
+    victim=$!
+    exec 4>pipe.stream
+    head -c $(($(wc -c <stream.$form) / 2)) stream.$form >&4
+    until [ "$(tail -n 1 durable 2>/dev/null | cut -d ' ' -f 2)" -ge 1000 ] 2>/dev/null; do sleep 0.05; done
+    kill -9 $victim
+    wait $victim || true
+    exec 4>&-
+    at=$(position "$data")
+    [ $form != csv ] || [ "$at" -eq 0 ] || failed "a stream of CSV goes on at $at, without its header row"
+    [ $form = csv ] || [ "$at" -gt 0 ] || failed "a stream of $form goes on at its beginning"
+    tail -c +$((at + 1)) stream.$form | ratel ingest --data "$data" --stream s - >/dev/null
+    tell "$data" >stream.told
+    cmp -s stream.told at-once.told || failed "a stream of $form in pieces is not what it is at once"
+done
 
 # The counts are the truth; truth_test.sh has the sums.
 jq -e --slurpfile truth truth.jsonl '($truth | map(select(.kind == "counts")) | last) as $truth |

@@ -40,6 +40,7 @@ struct intake {
     char *carry; /* the beginning of the next window */
     size_t carry_length;
     uint64_t offset;                     /* of the carry in the stream */
+    uint64_t position;                   /* where a source may go on */
     uint64_t lines;                      /* before it, where windows are read and cut */
     uint64_t done_bytes;                 /* of the files before, for progress */
     char *windows[PIPELINE_WINDOWS_MAX]; /* memory of windows that are read */
@@ -49,8 +50,9 @@ struct intake {
     char *map;
     size_t map_length;
     size_t populated; /* bytes of the map */
-    char *done;       /* of a map: windows that nobody looks at any more ... */
-    char *done_end;   /* ... and that are still to be dropped */
+    char *done_map;   /* a map in which nobody looks ... */
+    char *done_end;   /* ... at what lies before this any more, */
+    char *done;       /* and of which so much was given back */
     size_t room;      /* bytes of the next window */
     struct intake_map {
         char *bytes;

@@ -75,7 +75,7 @@ static enum status open_next(struct intake *intake, bool *ret_more, struct error
             intake->room = intake_usual_room(intake);
             intake->populated = 0;
             intake->carry_length = 0;
-            intake->offset = standard ? intake->stream_offset : 0;
+            intake->offset = intake->position = standard ? intake->stream_offset : 0;
             intake->lines = 0;
             *ret_more = true;
             return STATUS_OK;
@@ -148,7 +148,10 @@ void intake_use(struct intake *intake, struct window *window, size_t used)
     if (!intake->map && window->form == RECORD_FORM_JSON)
         intake->lines += intake_count_lines(window->bytes, used);
     intake->offset += used;
-    window->position = intake->offset;
+    /* Rows of CSV mean nothing without the header row: a source has to begin there again. */
+    if (window->form != RECORD_FORM_CSV)
+        intake->position = intake->offset;
+    window->position = intake->position;
 }
 
 static bool has_rest(const struct intake *intake)
@@ -195,9 +198,9 @@ static enum status cut(struct intake *intake, uint32_t reader, struct window *wi
         status = cut_msgpack(intake, reader, window, &length);
     if (length == 0)
         return status;
+    window->alone = false;
     intake_use(intake, window, length);
     window->length = length;
-    window->alone = false;
     intake->room = intake_usual_room(intake);
     if (intake->ended && !has_rest(intake))
         intake_close_file(intake);
@@ -235,7 +238,7 @@ enum status intake_fill(void *context, uint32_t reader, struct window *window, b
         status = open_next(intake, ret_more, error);
     if (status != STATUS_OK || !*ret_more) {
         window->file = intake->file;
-        window->position = intake->offset;
+        window->position = intake->position;
         return status;
     }
     if (!intake->map && window_memory(intake, window) != STATUS_OK)
@@ -258,7 +261,7 @@ enum status intake_fill(void *context, uint32_t reader, struct window *window, b
     if (status != STATUS_OK)
         return status;
     window->form = intake->class->form;
-    window->position = window->offset;
+    window->position = intake->position;
     if (cut(intake, reader, window) != STATUS_OK)
         return intake_out_of_memory(error);
     if (intake->progress && intake->input)

@@ -48,16 +48,17 @@ static void drop_done(struct intake *intake)
     intake->done += end > from ? end - (uintptr_t)intake->done : 0;
 }
 
+/* Shards are done with windows in order, so with this one all before it in its file are. */
 void intake_drop_mapped(struct intake *intake, struct window *window)
 {
-    char *end = window->bytes + window->length;
     if (window->length && window->bytes != window->of_input) {
-        if (window->bytes < intake->done || window->bytes > intake->done_end) {
-            drop_done(intake); /* of the file before */
-            intake->done = window->bytes;
+        char *map = window->bytes - window->offset, *end = window->bytes + window->length;
+        if (map != intake->done_map) {
+            drop_done(intake); /* of another file */
+            intake->done_map = intake->done = intake->done_end = map;
         }
-        intake->done_end = end;
-        if (end - intake->done >= (ptrdiff_t)MAP_STEP_BYTES)
+        intake->done_end = end > intake->done_end ? end : intake->done_end;
+        if (intake->done_end - intake->done >= (ptrdiff_t)MAP_STEP_BYTES)
             drop_done(intake);
     }
     window->bytes = NULL;
@@ -83,8 +84,8 @@ static void populate(struct intake *intake, size_t until)
 #endif
 }
 
-/* Lanes take turns, so a lane's next window is as far behind this one as this one is behind the one
- * before. */
+/* Lanes mostly take turns, so a lane's next window is about as far behind this one as this one is
+ * behind the one before. */
 static uint32_t look_ahead(const struct intake *intake, struct intake_reader *reader,
                            const struct window *window)
 {

@@ -22,7 +22,7 @@ struct job {
     struct progress progress;
     struct pipeline_options options;
     struct ingest_counts counts;
-    FILE *durable; /* --durable-fd, or NULL */
+    FILE *durable;      /* --durable-fd, or NULL */
     struct space space; /* for what is written before the pipeline runs, and after it */
     bool waits;         /* it was asked, and has not been told of room since */
 };

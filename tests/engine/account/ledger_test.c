@@ -474,8 +474,8 @@ static enum status priced_event(const struct event *event, const struct journal_
     struct priced *priced = context;
     struct definition definition;
     (void)frame;
-    assert_int_equal(
-        ledger_series_definition(priced->ledger, event->series, &definition, error), STATUS_OK);
+    assert_int_equal(ledger_series_definition(priced->ledger, event->series, &definition, error),
+                     STATUS_OK);
     struct series_view view = definition_view(&definition);
     priced->waits = false;
     assert_int_equal(ledger_split(priced->ledger->snapshot, &view,
