@@ -191,7 +191,6 @@ for form in json xml csv msgpack; do
     exec 4>&-
     at=$(position "$data")
     [ $form != csv ] || [ "$at" -eq 0 ] || failed "a stream of CSV goes on at $at, without its header row"
-    [ $form = csv ] || [ "$at" -gt 0 ] || failed "a stream of $form goes on at its beginning"
     tail -c +$((at + 1)) stream.$form | ratel ingest --data "$data" --stream s - >/dev/null
     tell "$data" >stream.told
     cmp -s stream.told at-once.told || failed "a stream of $form in pieces is not what it is at once"
