@@ -57,7 +57,7 @@ enum status intake_out_of_memory(struct error *error)
 #endif
 
 /* gcc makes vector code of it. */
-WITH_AVX2 uint64_t intake_count_lines(const char *bytes, size_t length)
+WITH_AVX2 static uint64_t count_lines(const char *bytes, size_t length)
 {
     uint64_t lines = 0;
     for (size_t at = 0; at < length;) {
@@ -68,6 +68,11 @@ WITH_AVX2 uint64_t intake_count_lines(const char *bytes, size_t length)
         lines += some;
     }
     return lines;
+}
+
+uint64_t intake_count_lines(const char *bytes, size_t length)
+{
+    return count_lines(bytes, length);
 }
 
 /* Line ends before the byte at `offset`: those before what was asked for last are known. */
